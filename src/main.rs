@@ -1,0 +1,3 @@
+//! Request mirroring for Grafana Mimir.
+
+fn main() {}
