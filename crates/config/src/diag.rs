@@ -94,11 +94,14 @@ impl Diagnostic {
         self
     }
 
+    /// `path: message`, or one sentence if the message is what the path does.
     fn title(&self) -> String {
-        let text = if self.path.is_empty() {
-            self.message.clone()
-        } else {
-            format!("{}: {}", self.path, self.message)
+        const VERBS: [&str; 5] = ["is ", "has ", "must ", "stands ", "does "];
+        let sentence = VERBS.iter().any(|verb| self.message.starts_with(verb));
+        let text = match (self.path.as_str(), sentence) {
+            ("", _) => self.message.clone(),
+            (path, true) => format!("{path} {}", self.message),
+            (path, false) => format!("{path}: {}", self.message),
         };
         text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
     }

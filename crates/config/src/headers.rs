@@ -18,24 +18,27 @@ const FRAMING: [&str; 8] = [
     "upgrade",
 ];
 
-/// A header's name that may be changed on copies.
-pub(crate) fn name(field: &Field<'_>, text: &str) -> Option<HeaderName> {
+/// A header's name that may be changed on copies, or what is wrong with it and the remedy.
+pub(crate) fn name(text: &str) -> Result<HeaderName, (String, &'static str)> {
     if text.starts_with(':') || text.eq_ignore_ascii_case("host") {
-        return field.refuse(
-            ":-prefixed or host headers may not be modified",
+        return Err((
+            ":-prefixed or host headers may not be modified".to_owned(),
             "an Envoy file sets a copy's Host with `host_rewrite_literal`, the native form with the mirror's `url`",
-        );
+        ));
     }
     let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
-        return field.refuse("is not the name of a header", "use letters, digits and dashes");
+        return Err(("is not the name of a header".to_owned(), "use letters, digits and dashes"));
     };
     if FRAMING.contains(&name.as_str()) {
-        return field.refuse(
-            format!("`{name}` may not be modified"),
-            "a copy keeps the framing of its request; remove this entry",
-        );
+        let message = format!("`{name}` may not be modified");
+        return Err((message, "a copy keeps the framing of its request; remove this entry"));
     }
-    Some(name)
+    Ok(name)
+}
+
+/// The name that a field's value is.
+pub(crate) fn name_of(field: &Field<'_>) -> Option<HeaderName> {
+    name(field.name()?).or_else(|(message, help)| field.refuse(message, help).ok_or(())).ok()
 }
 
 /// A header's value, marked sensitive if its name says so.

@@ -13,7 +13,7 @@
 
 mod address;
 mod auth;
-// pub mod convert;
+pub mod convert;
 mod diag;
 mod envoy;
 mod flags;

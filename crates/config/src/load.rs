@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::diag::{ConfigError, Diagnostic, Sink};
 use crate::flags::{self, Flags};
 use crate::model::{Admin, Cluster, Config, Listener, Mirror, Node as Identity};
-use crate::read::{Field, Style};
+use crate::read::{Field, Style, nearest};
 use crate::source::{Source, Span};
 use crate::tree::{self, Node, Value};
 use crate::{envoy, merge, native, secrets};
@@ -186,13 +186,22 @@ fn form(root: &Node) -> Result<Style, Diagnostic> {
         }
         (Some(_), None) => Ok(Style::Native),
         (None, Some(_)) => Ok(Style::Proto),
-        (None, None) => {
-            match admin_map {
-                Some(true) => Ok(Style::Proto),
-                Some(false) => Ok(Style::Native),
-                None => Err(Diagnostic::new(root.span, "", "neither an Envoy bootstrap nor the native form")
-                    .help(help)),
-            }
-        }
+        (None, None) => match admin_map {
+            Some(true) => Ok(Style::Proto),
+            Some(false) => Ok(Style::Native),
+            None => Err(neither(entries, root.span, help)),
+        },
+    }
+}
+
+/// No key tells the form; perhaps one is misspelt.
+fn neither(entries: &[tree::Entry], span: Span, help: &str) -> Diagnostic {
+    let known: Vec<&str> = NATIVE.iter().chain(&ENVOY).copied().collect();
+    let near = entries.iter().find_map(|entry| Some((entry.key_span, nearest(&entry.key, &known)?)));
+    let span = near.map_or(span, |(span, _)| span);
+    let diagnostic = Diagnostic::new(span, "", "neither an Envoy bootstrap nor the native form");
+    match near {
+        Some((_, name)) => diagnostic.help(format!("did you mean `{name}`?")),
+        None => diagnostic.help(help),
     }
 }

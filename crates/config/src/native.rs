@@ -29,16 +29,16 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) const REFRESH: Duration = Duration::from_secs(5);
 
 const UNSUPPORTED: &[Unsupported] = &[
-    Unsupported {
-        names: &["tls"],
-        why: "clients and clusters are reached in plain HTTP",
-        help: "remove it; put a TLS proxy in front of this one",
-    },
-    Unsupported {
-        names: &["url", "name", "requests", "percent", "buffer", "max_request", "max_age", "headers", "auth"],
-        why: "belongs to a mirror",
-        help: "write it in an entry of `mirrors`, beside its `url`",
-    },
+    Unsupported::new(
+        &["tls"],
+        "clients and clusters are reached in plain HTTP",
+        "remove it; put a TLS proxy in front of this one",
+    ),
+    Unsupported::misplaced(
+        &["url", "name", "requests", "percent", "buffer", "max_request", "max_age", "headers", "auth"],
+        "belongs to a mirror",
+        "write it in an entry of `mirrors`, beside its `url`",
+    ),
 ];
 
 /// Decodes a document in the native form; `None` if anything was refused.

@@ -29,6 +29,22 @@ pub(crate) struct Unsupported {
     pub(crate) why: &'static str,
     /// The remedy.
     pub(crate) help: &'static str,
+    message: &'static str,
+}
+
+impl Unsupported {
+    pub(crate) const fn new(names: &'static [&'static str], why: &'static str, help: &'static str) -> Self {
+        Self { names, why, help, message: "is not supported by this version" }
+    }
+
+    /// Fields that exist, but elsewhere.
+    pub(crate) const fn misplaced(
+        names: &'static [&'static str],
+        why: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self { names, why, help, message: "does not belong here" }
+    }
 }
 
 /// A value with its path and place.
@@ -215,7 +231,7 @@ impl<'a> Object<'a> {
             };
             if !empty {
                 let field = self.at(entry, name);
-                field.refuse_key::<()>("is not supported by this version", group.why, group.help);
+                field.refuse_key::<()>(group.message, group.why, group.help);
             }
             return;
         }

@@ -7,16 +7,16 @@ use crate::read::{Field, Object, Unsupported};
 
 /// Settings of the design that this version does not have.
 pub(crate) const UNSUPPORTED: &[Unsupported] = &[
-    Unsupported {
-        names: &["backlog"],
-        why: "copies are kept in memory only",
-        help: "remove it; `buffer` and `max_age` bound what is kept",
-    },
-    Unsupported {
-        names: &["tls"],
-        why: "connections to mirrors are plain HTTP",
-        help: "remove it; put a TLS client proxy in front of the mirror",
-    },
+    Unsupported::new(
+        &["backlog"],
+        "copies are kept in memory only",
+        "remove it; `buffer` and `max_age` bound what is kept",
+    ),
+    Unsupported::new(
+        &["tls"],
+        "connections to mirrors are plain HTTP",
+        "remove it; put a TLS client proxy in front of the mirror",
+    ),
 ];
 
 /// Reads the settings that both forms share into a mirror that has its defaults.

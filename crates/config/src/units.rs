@@ -31,9 +31,8 @@ impl BadDuration {
                 Ok(value) => format!("Envoy's durations are in seconds: `{}`", proto_text(value)),
                 Err(_) => "Envoy's durations are in seconds: `15s`, `0.25s`".to_owned(),
             },
-            Self::Negative | Self::Native => {
-                "write a duration such as `500ms`, `15s`, `5m` or `1h`".to_owned()
-            }
+            Self::Negative => "write a duration such as `15s`".to_owned(),
+            Self::Native => "write a duration such as `500ms`, `15s`, `5m` or `1h`".to_owned(),
             Self::TooLong => format!("write at most {SECONDS_MAX} seconds"),
         }
     }

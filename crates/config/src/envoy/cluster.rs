@@ -62,8 +62,11 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
         Some((mirror, field))
     });
     object.finish(unsupported::CLUSTER);
-    if let (Some(name_field), Some(name)) = (name_field, name) {
-        upstreams.declare(&name_field, Declared { name: name.to_owned(), cluster, settings });
+    match (name_field, name) {
+        (Some(name_field), Some(name)) => {
+            upstreams.declare(&name_field, Declared { name: name.to_owned(), cluster, settings });
+        }
+        _ => upstreams.declare_nameless(),
     }
 }
 

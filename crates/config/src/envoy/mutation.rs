@@ -34,10 +34,7 @@ fn mutation(field: &Field<'_>) -> Option<HeaderMutation> {
     let append = object.take("append");
     object.finish(unsupported::HEADER_MUTATION);
     match (remove, append) {
-        (Some(remove), None) => {
-            let name = remove.name()?;
-            headers::name(&remove, name).map(HeaderMutation::Remove)
-        }
+        (Some(remove), None) => headers::name_of(&remove).map(HeaderMutation::Remove),
         (None, Some(append)) => append_option(&append),
         (Some(remove), Some(_)) => {
             remove.refuse_key("`remove` and `append` exclude each other", "", "write two entries")
@@ -56,7 +53,7 @@ fn append_option(field: &Field<'_>) -> Option<HeaderMutation> {
     let value = header.require("value", "write the header's value");
     header.finish(unsupported::HEADER_VALUE);
     let (key, value) = (key?, value?);
-    let name = key.name().and_then(|text| headers::name(&key, text));
+    let name = headers::name_of(&key);
     let text = literal(&value)?;
     let value = headers::value(&value, name.as_ref(), &text)?;
     let name = name?;

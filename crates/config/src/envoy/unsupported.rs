@@ -18,7 +18,7 @@ const NO_LOG: &str = "this version writes no access log";
 const LOG_HELP: &str = "remove it; the admin interface counts requests";
 
 const fn group(names: &'static [&'static str], why: &'static str, help: &'static str) -> Unsupported {
-    Unsupported { names, why, help }
+    Unsupported::new(names, why, help)
 }
 
 pub(super) const BOOTSTRAP: &[Unsupported] = &[

@@ -8,6 +8,8 @@ use crate::read::Field;
 pub(super) struct Upstreams<'a> {
     declared: Vec<Declared<'a>>,
     mirrors: Vec<Mirror>,
+    /// Some cluster has no usable name: routes to unknown clusters may mean it.
+    nameless: bool,
 }
 
 /// A declared cluster. One that was refused keeps its name, so that routes to it are not refused as well.
@@ -26,9 +28,15 @@ impl<'a> Upstreams<'a> {
                 format!("cluster manager: duplicate cluster '{}'", declared.name),
                 "give every cluster a name of its own",
             );
+            self.nameless = true;
             return;
         }
         self.declared.push(declared);
+    }
+
+    /// Notes a cluster without a usable name, already reported.
+    pub(super) fn declare_nameless(&mut self) {
+        self.nameless = true;
     }
 
     /// The index that the next cluster will have.
@@ -40,6 +48,9 @@ impl<'a> Upstreams<'a> {
     pub(super) fn find(&self, field: &Field<'_>, name: &str, words: &str) -> Option<usize> {
         if let Some(index) = self.declared.iter().position(|other| other.name == name) {
             return Some(index);
+        }
+        if self.nameless {
+            return None;
         }
         let names: Vec<&str> = self.declared.iter().map(|other| other.name.as_str()).collect();
         let help = match crate::read::nearest(name, &names) {

@@ -128,7 +128,8 @@ fn mutations(field: &Field<'_>) -> Option<Vec<HeaderMutation>> {
     for (name, field) in
         set.and_then(|field| field.object()).map(|mut map: Object<'_>| map.rest()).unwrap_or_default()
     {
-        let name = headers::name(&field, name);
+        let name =
+            headers::name(name).or_else(|(message, help)| field.refuse_key(message, "", help).ok_or(())).ok();
         let value = field.text().and_then(|text| headers::value(&field, name.as_ref(), text));
         match (name, value) {
             (Some(name), Some(value)) => changes.push(HeaderMutation::Set(name, value)),
@@ -136,7 +137,7 @@ fn mutations(field: &Field<'_>) -> Option<Vec<HeaderMutation>> {
         }
     }
     for field in remove {
-        let Some(name) = field.text().and_then(|text| headers::name(&field, text)) else {
+        let Some(name) = headers::name_of(&field) else {
             complete = false;
             continue;
         };

@@ -12,9 +12,11 @@ impl<'a> Field<'a> {
     pub(crate) fn text(&self) -> Option<&'a str> {
         match &self.node.value {
             Value::Text(text) => Some(text),
-            Value::Bool(_) | Value::Number(_) => {
-                self.refuse(format!("expected a string, found {}", self.node.kind()), "put it in quotes")
-            }
+            Value::Bool(value) => self.refuse(
+                "expected a string, found a boolean",
+                format!("put it in quotes: YAML reads it as {value}, as Envoy does"),
+            ),
+            Value::Number(_) => self.refuse("expected a string, found a number", "put it in quotes"),
             _ => self.mismatch("a string"),
         }
     }
