@@ -1,0 +1,3 @@
+//! The copy.
+
+pub(crate) mod ledger;
