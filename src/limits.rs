@@ -75,6 +75,18 @@ pub(crate) const CONTROL_INBOX: usize = 16;
 pub(crate) const LISTEN_BACKLOG: i32 = 1024;
 /// Admin connections at the same time.
 pub(crate) const ADMIN_CONNECTIONS: usize = 64;
+/// Longest silence of an admin connection, and longest time for a request's head or body to arrive.
+pub(crate) const ADMIN_STALL: Duration = Duration::from_secs(30);
+/// An admin connection is closed after this long, so that clients which never read cannot hold all of them ...
+pub(crate) const ADMIN_CONNECTION_LIFE: Duration = Duration::from_secs(120);
+/// ... once the answer that is under way then has had this long.
+pub(crate) const ADMIN_LAST_ANSWER: Duration = Duration::from_secs(10);
+/// How long the admin thread finishes answers when the process exits.
+pub(crate) const ADMIN_EXIT: Duration = Duration::from_secs(1);
+/// Largest body of an admin request.
+pub(crate) const ADMIN_BODY_MAX: usize = 64 << 10;
+/// Largest compiled size of a regular expression in `filter=`.
+pub(crate) const ADMIN_FILTER_BYTES: usize = 256 << 10;
 /// Descriptors that are never given to clients or mirrors: logs, DNS, admin, listeners, the runtime's own.
 pub(crate) const RESERVED_DESCRIPTORS: u64 = 256;
 

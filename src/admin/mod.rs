@@ -3,12 +3,31 @@
 //! Enters: HTTP requests of operators and scrapers. Leaves: reports read from the statistics, and typed
 //! [`Command`]s for the control thread. Runs on a thread of its own: a scrape never delays a request.
 
+mod answer;
+mod clusters;
+mod collect;
+mod commands;
+mod config_dump;
+mod endpoints;
+#[cfg(test)]
+mod fixture;
+mod memory;
+mod query;
+mod render;
+mod server;
+mod server_info;
+mod stats;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::lifecycle::Lifecycle;
 use crate::stats::Stats;
+
+pub(crate) use server::spawn;
 
 /// What an operator may ask of the process. The control thread decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
