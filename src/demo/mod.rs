@@ -62,5 +62,14 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     if let Some(parent) = options.proxy_of {
         match proxy::become_proxy(parent, &options.proxy)? {}
     }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(session::run(options))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(session::run(options)) {
+        // Whoever read the log has left (`| head`): no news to them, but no verdict either.
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::FAILURE),
+        outcome => outcome,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

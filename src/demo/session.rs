@@ -153,8 +153,7 @@ impl Session {
         if fault != Fault::None && self.hurt.is_none() {
             self.hurt = Some(Hurt { primary: self.primary.head().totals(), ledger: self.ledger.clone() });
         }
-        self.lacked = None;
-        self.told = false;
+        (self.watch, self.lacked, self.told) = (Watch::default(), None, false);
         self.secondary.set(fault);
         self.screen.say(&format!("      -> the secondary {}", fault.sentence()))
     }
@@ -185,7 +184,8 @@ impl Session {
         if let Some(text) = refusal {
             self.screen.say(&format!("      -> the sender gave up a batch: {text}"))?;
         }
-        self.tell_loss(finding)
+        self.tell_loss(finding)?;
+        Ok(())
     }
 
     async fn read_ledger(&mut self) -> Option<Ledger> {
