@@ -18,6 +18,8 @@ mod screen;
 mod sender;
 mod session;
 mod shard;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::ffi::OsString;

@@ -33,7 +33,7 @@ const MAX_ANSWER: usize = 64 << 10;
 /// The tenant that all samples belong to.
 const TENANT: &str = "demo";
 /// Any number: the same series at every start.
-const SEED: u64 = 1;
+pub(super) const SEED: u64 = 1;
 
 /// When a sender started, on both clocks.
 #[derive(Clone, Copy)]
