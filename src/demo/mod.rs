@@ -20,6 +20,7 @@ mod session;
 mod shard;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod watch;
 
 use std::ffi::OsString;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 
 use fault::Script;
 
-/// The flags of `mimir-mirror demo`.
+/// Two clusters, a sender and this proxy between them, all on loopback: see what mirroring does, and what it does not
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// Stop after this many seconds; the exit status then says whether both clusters ended the same and healthy

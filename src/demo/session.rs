@@ -1,7 +1,7 @@
 //! One demo from its first line to its verdict.
 
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,6 +16,7 @@ use super::keys::Keys;
 use super::proxy::Proxy;
 use super::screen::{Screen, Second};
 use super::sender::{Plan, Sender};
+use super::verdict::Verdict;
 use super::watch::{Finding, Watch, survey};
 
 /// How often both clusters are looked at.
@@ -225,37 +226,30 @@ impl Session {
     async fn finish(&mut self) -> anyhow::Result<bool> {
         self.screen.say("\nThe sender stops; what is on its way arrives.")?;
         self.sender.stop(STOP_TIMEOUT).await;
-        let healthy = self.secondary.state() == Fault::None;
-        self.settle(if healthy { SETTLE_TIMEOUT } else { Duration::from_secs(1) }).await;
+        let state = self.secondary.state();
+        self.settle(if state == Fault::None { SETTLE_TIMEOUT } else { Duration::from_secs(1) }).await;
         let (primary, secondary, difference) = survey(&self.primary, &self.secondary);
-        self.screen.say(&format!("  primary    {} series, {} samples", primary.series, primary.samples))?;
-        self.screen
-            .say(&format!("  secondary  {} series, {} samples", secondary.series, secondary.samples))?;
+        let verdict = Verdict { samples: primary.samples, difference, state };
         let tally = self.sender.tally();
-        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        self.screen.say(&format!(
-            "  sender     {} samples acknowledged, {} refused, {} attempts repeated",
-            count(&tally.acknowledged),
-            count(&tally.refused),
-            count(&tally.retries),
-        ))?;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (acknowledged, refused) = (count(&tally.acknowledged), count(&tally.refused));
+        let delivered =
+            if self.ledger.is_known() { self.ledger.delivered().to_string() } else { "?".to_owned() };
         let losses = self.ledger.losses_since(&Ledger::default());
-        self.screen.say(&format!("  copies     {} delivered; lost: {losses}", self.ledger.delivered()))?;
-        let verdict = if difference.is_none() {
-            "verdict: both clusters hold the same series and samples".to_owned()
-        } else {
-            format!(
-                "verdict: NOT the same in {} series: the secondary lacks {} samples, has {} of its own, {} series differ in values",
-                difference.series, difference.lacks, difference.extra, difference.unequal
-            )
-        };
-        let state = if healthy {
-            String::new()
-        } else {
-            format!("; the secondary {}", self.secondary.state().sentence())
-        };
-        self.screen.say(&format!("{verdict}{state}."))?;
-        Ok(difference.is_none() && healthy)
+        self.screen.say(&format!(
+            "  primary    {} series, {} samples\
+             \n  secondary  {} series, {} samples\
+             \n  sender     {acknowledged} samples acknowledged, {refused} refused, {} attempts repeated\
+             \n  copies     {delivered} delivered; lost: {losses}\
+             \n{}",
+            primary.series,
+            primary.samples,
+            secondary.series,
+            secondary.samples,
+            count(&tally.retries),
+            verdict.sentence(),
+        ))?;
+        Ok(verdict.is_good())
     }
 
     /// Waits until both are the same, or nothing waits and nothing has changed for a second, or `patience` is over.
