@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::Options;
@@ -53,45 +53,45 @@ struct Session {
 
 /// Runs the demo until its time is over, `q`, Ctrl-C or SIGTERM.
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let mut signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    // What ends the future drops all it owns: the proxy is killed and the terminal put back.
+    tokio::select! {
+        outcome = to_the_end(options) => outcome,
+        _ = interrupt.recv() => Ok(ExitCode::from(130)),
+        _ = terminate.recv() => Ok(ExitCode::from(143)),
+    }
+}
+
+async fn to_the_end(options: Options) -> anyhow::Result<ExitCode> {
     let seconds = options.seconds;
     let mut session = Session::start(options).await?;
     let mut keys = Keys::start();
     let (mut look, mut second) = (every(LOOK), every(Duration::from_secs(1)));
     second.tick().await;
-    let interrupted = loop {
+    loop {
         tokio::select! {
             _ = look.tick() => session.watch.look(&session.primary, &session.secondary),
             _ = second.tick() => {
                 session.second().await?;
                 if seconds.is_some_and(|end| session.elapsed() >= end) || session.play_script()? {
-                    break false;
+                    break;
                 }
             }
             letter = keys.next() => match Key::new(letter) {
-                Some(Key::Quit) => break false,
+                Some(Key::Quit) => break,
                 Some(Key::Secondary(fault)) => session.set(fault)?,
                 None => {}
             },
-            () = any(&mut signals) => break true,
         }
-    };
-    drop(keys);
-    if interrupted {
-        return Ok(ExitCode::from(130));
     }
-    let same = session.finish().await?;
-    Ok(if seconds.is_none() || same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let good = session.finish().await?;
+    Ok(if seconds.is_none() || good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn every(period: Duration) -> Interval {
     let mut interval = interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
-}
-
-async fn any([one, other]: &mut [Signal; 2]) {
-    tokio::select! { _ = one.recv() => {}, _ = other.recv() => {} }
 }
 
 impl Session {
