@@ -25,7 +25,9 @@ pub(crate) fn init(level: LevelFilter, json: bool) -> Level {
     let (filter, handle) = reload::Layer::new(level);
     let registry = tracing_subscriber::registry().with(filter);
     if json {
-        registry.with(fmt::layer().json().flatten_event(true).with_target(false).with_writer(std::io::stderr)).init();
+        registry
+            .with(fmt::layer().json().flatten_event(true).with_target(false).with_writer(std::io::stderr))
+            .init();
     } else {
         let colour = std::io::stderr().is_terminal();
         registry.with(fmt::layer().with_ansi(colour).with_target(false).with_writer(std::io::stderr)).init();

@@ -135,14 +135,8 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
     });
     // Requests and copies take turns of their own: a mirror's dials must not move a primary's round robin.
     let mirror_endpoints: Vec<_> = plan.addresses.iter().map(follow).collect();
-    let mirrors = Mirrors::new(
-        config,
-        &plan.bounds,
-        &mirror_endpoints,
-        &plan.stats,
-        &wheel,
-        plan.own_address.clone(),
-    );
+    let mirrors =
+        Mirrors::new(config, &plan.bounds, &mirror_endpoints, &plan.stats, &wheel, plan.own_address.clone());
     Core {
         sites: sites.collect(),
         upstreams: upstreams.collect(),

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use config::model::Config;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::limits::RESERVED_DESCRIPTORS;
 
@@ -14,8 +15,9 @@ pub(super) struct Room {
 
 /// Raises the soft limit to the hard one and shares it out.
 pub(super) fn plan(config: &Config, workers: usize) -> anyhow::Result<Room> {
-    let limit = rlimit::increase_nofile_limit(u64::MAX)?;
-    let mirrors: u64 = config.mirrors.iter().map(|mirror| mirror_connections(mirror.max_connections, workers)).sum();
+    let limit = raise_limit();
+    let mirrors: u64 =
+        config.mirrors.iter().map(|mirror| mirror_connections(mirror.max_connections, workers)).sum();
     let taken = mirrors + RESERVED_DESCRIPTORS;
     let Some(left) = limit.checked_sub(taken).filter(|left| *left >= 64) else {
         bail!(
@@ -27,6 +29,14 @@ pub(super) fn plan(config: &Config, workers: usize) -> anyhow::Result<Room> {
     let client_connections = left / 2;
     tracing::debug!(limit, mirrors, client_connections, "descriptors");
     Ok(Room { client_connections })
+}
+
+/// The soft limit, raised to the hard one where that is allowed.
+fn raise_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let in_force = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+    in_force.current.unwrap_or(u64::MAX)
 }
 
 /// Every worker may open at least one.

@@ -109,10 +109,13 @@ impl Process {
             };
             threads.push(worker::spawn(index, plan)?);
         }
-        let acceptors =
-            Arc::new(Acceptors { seats, stats: Arc::clone(&stats), connections_max: room.client_connections });
+        let acceptors = Arc::new(Acceptors {
+            seats,
+            stats: Arc::clone(&stats),
+            connections_max: room.client_connections,
+        });
         for (index, listener) in listeners.into_iter().enumerate() {
-            let listener = AsyncFd::new(listener)?;
+            let listener = AsyncFd::register(listener)?;
             tokio::spawn(Arc::clone(&acceptors).run(listener, index, stop.clone()));
         }
         lifecycle.set_live();

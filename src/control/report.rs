@@ -61,7 +61,11 @@ impl Reporter {
         for (index, mirror) in self.config.mirrors.iter().enumerate() {
             let counts = losses().map(|outcome| outcome_total(&self.stats, index, outcome)).collect();
             let Some(news) = self.mirrors.get_mut(index).and_then(|said| said.news(counts)) else { continue };
-            tracing::warn!(mirror = mirror.name, copies = listed(losses().zip(news)), "copies were lost or refused");
+            tracing::warn!(
+                mirror = mirror.name,
+                copies = listed(losses().zip(news)),
+                "copies were lost or refused"
+            );
         }
         for (index, cluster) in self.config.clusters.iter().enumerate() {
             // A mirror's failures are in its ledger above.
@@ -78,7 +82,9 @@ impl Reporter {
                 count(|stats| stats.rq_timeout.get()),
                 count(|stats| stats.rq_rx_reset.get()),
             ];
-            let Some(news) = self.clusters.get_mut(index).and_then(|said| said.news(counts)) else { continue };
+            let Some(news) = self.clusters.get_mut(index).and_then(|said| said.news(counts)) else {
+                continue;
+            };
             let names = ["connect_failed", "connect_timeout", "no_endpoint", "timeout", "reset"];
             let requests = join(names.into_iter().zip(news).map(|(name, n)| (name.to_owned(), n)));
             tracing::warn!(cluster = cluster.name, requests, "requests to the primary failed");
@@ -88,9 +94,15 @@ impl Reporter {
     /// The ledger, once, at the end.
     pub(super) fn conclude(&self) {
         for (index, mirror) in self.config.mirrors.iter().enumerate() {
-            let received: u64 =
-                self.stats.workers.iter().filter_map(|worker| worker.mirrors.get(index)).map(|m| m.received.get()).sum();
-            let all = Outcome::ALL.into_iter().map(|outcome| (outcome, outcome_total(&self.stats, index, outcome)));
+            let received: u64 = self
+                .stats
+                .workers
+                .iter()
+                .filter_map(|worker| worker.mirrors.get(index))
+                .map(|m| m.received.get())
+                .sum();
+            let all =
+                Outcome::ALL.into_iter().map(|outcome| (outcome, outcome_total(&self.stats, index, outcome)));
             tracing::info!(mirror = mirror.name, received, copies = listed(all), "the mirror's ledger");
         }
         tracing::info!("exiting");
@@ -98,7 +110,12 @@ impl Reporter {
 }
 
 fn outcome_total(stats: &Stats, mirror: usize, outcome: Outcome) -> u64 {
-    stats.workers.iter().filter_map(|worker| worker.mirrors.get(mirror)).map(|ledger| ledger.outcome(outcome)).sum()
+    stats
+        .workers
+        .iter()
+        .filter_map(|worker| worker.mirrors.get(mirror))
+        .map(|ledger| ledger.outcome(outcome))
+        .sum()
 }
 
 fn listed(counts: impl Iterator<Item = (Outcome, u64)>) -> String {

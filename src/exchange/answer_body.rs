@@ -262,7 +262,9 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Local(body, _) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
-            Kind::Relay(relay) => relay.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint),
+            Kind::Relay(relay) => {
+                relay.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+            }
         }
     }
 }

@@ -24,16 +24,16 @@ use crate::lifecycle::Lifecycle;
 use crate::mirror::Mirrors;
 use crate::mirror::tap::{Facts, Tap};
 use crate::paths::Kind;
+use crate::route::Table;
 use crate::route::headers::{self, Received};
 use crate::route::reply::LocalReply;
-use crate::route::Table;
 use crate::stats::{ClusterStats, HttpStats, WorkerStats};
 use crate::upstream::{Failure, Upstream};
 pub(crate) use answer_body::AnswerBody;
 use answer_body::{Active, Relayed};
 pub(crate) use detach::Detached;
-use request_body::{Repeatable, RequestBody, Timeouts};
 pub(crate) use request_body::{Outgoing, ReplayBudget};
+use request_body::{Repeatable, RequestBody, Timeouts};
 
 /// What one worker needs to serve requests. Nothing in it is shared with another worker but counters it alone writes.
 #[derive(Debug)]
@@ -78,7 +78,8 @@ pub(crate) async fn exchange(
     client: Client,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Unanswered> {
-    let (Some(site), Some(http_stats)) = (core.sites.get(client.listener), core.stats.http.get(client.listener))
+    let (Some(site), Some(http_stats)) =
+        (core.sites.get(client.listener), core.stats.http.get(client.listener))
     else {
         return Err(Unanswered);
     };
@@ -102,7 +103,8 @@ pub(crate) async fn exchange(
         return Ok(replier.reply(LocalReply::NoRoute, active));
     };
     headers::add_route_headers(&mut head.headers, &site.http.conventions, route.timeout);
-    let Some((upstream, address)) = core.upstreams.get(route.cluster).and_then(|u| Some((u, u.pick()?))) else {
+    let Some((upstream, address)) = core.upstreams.get(route.cluster).and_then(|u| Some((u, u.pick()?)))
+    else {
         return Ok(replier.failed(route, Failure::NoEndpoint, active));
     };
 
@@ -128,7 +130,8 @@ pub(crate) async fn exchange(
 
     match answer {
         Ok(Ok((answer, lease))) => {
-            let relayed = Relayed { lease, request: Rc::clone(&body), active, sent_at, answers_with_trailers };
+            let relayed =
+                Relayed { lease, request: Rc::clone(&body), active, sent_at, answers_with_trailers };
             Ok(replier.relay(answer, relayed))
         }
         Ok(Err(_)) if body.is_broken() => {
@@ -171,7 +174,8 @@ impl Replier<'_> {
 
     /// An answer of our own; the rest of the request is read for a moment, so that the answer survives the close.
     fn reply(&self, reply: LocalReply, active: Active) -> Response<AnswerBody> {
-        let (mut head, body) = reply.response(!self.body.is_complete(), &self.core.date.borrow()).into_parts();
+        let (mut head, body) =
+            reply.response(!self.body.is_complete(), &self.core.date.borrow()).into_parts();
         self.finish_head(&mut head, Duration::ZERO);
         head.headers.remove("x-envoy-upstream-service-time");
         self.count(head.status.as_u16());

@@ -266,7 +266,10 @@ impl Body for Outgoing {
     type Data = Bytes;
     type Error = Interrupted;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
         match self.replayed.next() {
             Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
             None => self.body.poll_frame(cx),
@@ -345,8 +348,10 @@ impl Repeat<Outgoing> for Repeatable<'_> {
             return None;
         }
         let replay = self.body.replay.take()?;
-        let mut request =
-            Request::new(Outgoing { body: Rc::clone(self.body), replayed: replay.frames.clone().into_iter() });
+        let mut request = Request::new(Outgoing {
+            body: Rc::clone(self.body),
+            replayed: replay.frames.clone().into_iter(),
+        });
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;

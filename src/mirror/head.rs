@@ -227,7 +227,10 @@ mod tests {
             ],
         );
         let request = http::Request::get("/").header("host", "m").header("x-a", "old");
-        assert_eq!(copy_of(request, &policy, None), "GET / HTTP/1.1\r\nhost: t:1\r\nx-a: 1\r\nx-a: 2\r\n\r\n");
+        assert_eq!(
+            copy_of(request, &policy, None),
+            "GET / HTTP/1.1\r\nhost: t:1\r\nx-a: 1\r\nx-a: 2\r\n\r\n"
+        );
     }
 
     #[test]

@@ -241,7 +241,10 @@ mod tests {
         let token = ledger.receive();
         assert_eq!((ledger.received.get(), ledger.pending.get()), (1, 1));
         token.finish(Outcome::Expired);
-        assert_eq!((ledger.pending.get(), ledger.outcome(Outcome::Expired), ledger.lost_tokens.get()), (0, 1, 0));
+        assert_eq!(
+            (ledger.pending.get(), ledger.outcome(Outcome::Expired), ledger.lost_tokens.get()),
+            (0, 1, 0)
+        );
     }
 
     #[test]

@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use config::model::{Conventions, EnvoyConventions};
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST, SERVER, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST, SERVER, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request, response};
 
 use super::reply::LocalReply;
@@ -76,7 +78,11 @@ pub(crate) fn to_upstream(head: &mut request::Parts, received: Received<'_>) -> 
 }
 
 /// Adds what Envoy tells an upstream about the route's timeout.
-pub(crate) fn add_route_headers(headers: &mut HeaderMap, conventions: &Conventions, timeout: Option<Duration>) {
+pub(crate) fn add_route_headers(
+    headers: &mut HeaderMap,
+    conventions: &Conventions,
+    timeout: Option<Duration>,
+) {
     if let (Conventions::Envoy(envoy), Some(timeout)) = (conventions, timeout)
         && !envoy.suppress_envoy_headers
     {
@@ -308,7 +314,10 @@ mod tests {
         let get = || http::Request::get("/").header("host", "h");
         assert_eq!(refused(http::Request::get("/")), LocalReply::MissingHost);
         assert_eq!(refused(get().version(Version::HTTP_10)), LocalReply::OldVersion);
-        assert_eq!(refused(get().header("transfer-encoding", "gzip, chunked")), LocalReply::UnknownTransferCoding);
+        assert_eq!(
+            refused(get().header("transfer-encoding", "gzip, chunked")),
+            LocalReply::UnknownTransferCoding
+        );
         let websocket = get().header("connection", "Upgrade").header("upgrade", "websocket");
         assert_eq!(refused(websocket), LocalReply::Upgrade);
     }

@@ -67,7 +67,8 @@ impl Table {
         // The star stands for one or more characters.
         let longer = |part: &str| host.len() > part.len();
         let suffix = || self.suffixes.iter().find(|(end, _)| longer(end) && host.ends_with(end.as_str()));
-        let prefix = || self.prefixes.iter().find(|(start, _)| longer(start) && host.starts_with(start.as_str()));
+        let prefix =
+            || self.prefixes.iter().find(|(start, _)| longer(start) && host.starts_with(start.as_str()));
         let wildcard = || suffix().or_else(prefix).map(|&(_, index)| index);
         self.exact.get(host.as_ref()).copied().or_else(wildcard).or(self.any)
     }

@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn an_answer_reads_the_same_however_it_is_cut() {
-        let whole: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n\
+        let whole: &[u8] =
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n\
             5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nx-t: 1\r\n\r\n";
         for cut in 0..whole.len() {
             let (a, b) = whole.split_at(cut);
@@ -285,7 +286,10 @@ mod tests {
         assert_eq!(alive(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nConnection: close\r\n\r\nok"), Ok(false));
         assert_eq!(alive(b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok"), Ok(false));
         assert_eq!(alive(b"HTTP/1.1 200 OK\r\n\r\nok"), Ok(false));
-        assert_eq!(alive(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 2\r\n\r\n"), Err(Malformed));
+        assert_eq!(
+            alive(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 2\r\n\r\n"),
+            Err(Malformed)
+        );
         assert_eq!(alive(b"SSH-2.0-OpenSSH_9.2\r\n"), Err(Malformed));
     }
 

@@ -62,6 +62,12 @@ impl Generator {
         self.position
     }
 
+    /// How often all series have had their turn: the round that the next sample belongs to.
+    #[must_use]
+    pub fn round(&self) -> u64 {
+        self.position / self.series
+    }
+
     /// The next samples, going on where the last batch ended. The first has the timestamp given; each time the
     /// batch comes round to the first series again, the timestamp rises by the step. A caller whose timestamps
     /// never fall below the last ones it used keeps every series in order.
@@ -104,7 +110,7 @@ impl Generator {
     }
 
     fn peek(&self, samples: usize, timestamp_ms: i64) -> WriteRequest {
-        let first_round = self.position / self.series;
+        let first_round = self.round();
         let places = self.position..self.position + samples as u64;
         let mut pod: Option<(u64, Vec<Label>)> = None;
         let timeseries = places.filter_map(|place| {
