@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use config::model::Config;
 use http::HeaderValue;
-use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -115,7 +114,7 @@ impl Process {
             connections_max: room.client_connections,
         });
         for (index, listener) in listeners.into_iter().enumerate() {
-            let listener = AsyncFd::register(listener)?;
+            let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(Arc::clone(&acceptors).run(listener, index, stop.clone()));
         }
         lifecycle.set_live();

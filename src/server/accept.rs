@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
 use crate::limits;
@@ -66,7 +65,7 @@ impl Acceptors {
     /// Accepts on one listener until told to stop, then closes it.
     pub(crate) async fn run(
         self: Arc<Self>,
-        listener: AsyncFd<TcpListener>,
+        listener: tokio::net::TcpListener,
         index: usize,
         mut stop: watch::Receiver<bool>,
     ) {
@@ -83,23 +82,20 @@ impl Acceptors {
         }
     }
 
-    async fn accept(&self, listener: &AsyncFd<TcpListener>, index: usize) -> io::Result<()> {
-        let mut ready = listener.readable().await?;
+    async fn accept(&self, listener: &tokio::net::TcpListener, index: usize) -> io::Result<()> {
         if self.open_connections() >= self.connections_max {
             return Err(io::Error::other("the limit of client connections is reached"));
         }
-        // Not readable after all: the next turn waits again.
-        let Ok(accepted) = ready.try_io(|listener| listener.get_ref().accept()) else { return Ok(()) };
-        let (stream, peer) = match accepted {
+        let (stream, peer) = match listener.accept().await {
             // The client gave up while it waited; nothing is wrong with us.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => return Ok(()),
             accepted => accepted?,
         };
-        stream.set_nonblocking(true)?;
         if let Some(stats) = self.stats.control.listeners.get(index) {
             stats.accepted.inc();
         }
-        self.hand_over(Accepted { stream, peer, listener: index }).await;
+        // The worker's runtime will watch it, not this one.
+        self.hand_over(Accepted { stream: stream.into_std()?, peer, listener: index }).await;
         Ok(())
     }
 
