@@ -1,8 +1,8 @@
 //! Looks at both clusters many times a second: whether they are the same, or how far the secondary is behind.
 //!
 //! Copies are always on their way, so one look at a time of traffic proves nothing. Within a second the clusters are
-//! compared, series by series, at the first moment at which their sums agree; if there is none, the smallest number
-//! of missing samples is what counts.
+//! compared, series by series, at the first moment at which their sums agree. If there is none, what counts is the
+//! last number of missing samples that stood still for two looks: between requests, when nothing is on its way.
 
 use super::cluster::Cluster;
 use super::compare::{Difference, compare};
@@ -13,7 +13,7 @@ use super::head::Totals;
 pub(super) enum Finding {
     /// Series by series, both held the same.
     Same,
-    /// The secondary has lacked at least so many samples all the time.
+    /// The secondary lacked so many samples.
     Lacks(u64),
     /// As many samples on both sides, but not the same ones; or more on the secondary.
     Differs,
@@ -22,13 +22,14 @@ pub(super) enum Finding {
 /// The looks of one second.
 #[derive(Default)]
 pub(super) struct Watch {
-    best: Option<Finding>,
+    last: Option<Finding>,
+    steady: Option<Finding>,
 }
 
 impl Watch {
     /// Looks at both at the same moment.
     pub(super) fn look(&mut self, primary: &Cluster, secondary: &Cluster) {
-        if self.best == Some(Finding::Same) {
+        if self.steady == Some(Finding::Same) {
             return;
         }
         let (ours, theirs) = (primary.head(), secondary.head());
@@ -42,17 +43,17 @@ impl Watch {
         } else {
             Finding::Differs
         };
-        self.best = Some(match (self.best, found) {
-            (Some(Finding::Lacks(before)), Finding::Lacks(now)) => Finding::Lacks(before.min(now)),
-            (Some(Finding::Lacks(before)), Finding::Differs) => Finding::Lacks(before),
-            (_, found) => found,
-        });
+        if found == Finding::Same || self.last == Some(found) {
+            self.steady = Some(found);
+        }
+        self.last = Some(found);
     }
 
     /// What was found since the last call.
     pub(super) fn take(&mut self) -> Finding {
-        // Nothing was looked at: nothing is known to be the same.
-        self.best.take().unwrap_or(Finding::Differs)
+        let Self { last, steady } = std::mem::take(self);
+        // If nothing was looked at, nothing is known to be the same.
+        steady.or(last).unwrap_or(Finding::Differs)
     }
 }
 
