@@ -235,4 +235,13 @@ async fn what_counts_is_what_stood_still_or_was_the_same() {
     watch.look(primary, &secondary);
     watch.look(primary, &secondary);
     assert_eq!(watch.take(), Finding::Same, "they were, at one moment");
+
+    let secondary = Cluster::start("fourth").unwrap();
+    let primary = Cluster::start("fifth").unwrap();
+    secondary.set(Fault::Hang);
+    watch.look(&primary, &secondary);
+    write(&primary);
+    watch.look(&primary, &secondary);
+    watch.look(&primary, &secondary);
+    assert_eq!(watch.take(), Finding::Lacks(10), "while it hangs, they will not be the same again");
 }
