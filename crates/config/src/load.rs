@@ -119,7 +119,7 @@ fn load_texts(texts: Vec<(String, String)>) -> Result<Config, ConfigError> {
             }
         }
     }
-    let root = root.unwrap_or(Node { span: Span::default(), value: Value::Null });
+    let root = root.unwrap_or_else(|| Node { span: Span::default(), value: Value::Null });
     decode(sources, &root)
 }
 

@@ -66,7 +66,7 @@ impl<'a> Field<'a> {
     }
 
     /// Reports an error at the value. Returns `None`, so that a decoder can end with it.
-    pub(crate) fn refuse<T>(&self, message: impl Into<String>, help: impl Into<String>) -> Option<T> {
+    pub(crate) fn refuse<T>(&self, message: impl Into<Box<str>>, help: impl Into<Box<str>>) -> Option<T> {
         self.sink.error(Diagnostic::new(self.node.span, &self.path, message).help(help));
         None
     }
@@ -74,21 +74,21 @@ impl<'a> Field<'a> {
     /// Reports an error at the key, for what is wrong with the whole field.
     pub(crate) fn refuse_key<T>(
         &self,
-        message: impl Into<String>,
+        message: impl Into<Box<str>>,
         label: &str,
-        help: impl Into<String>,
+        help: impl Into<Box<str>>,
     ) -> Option<T> {
         self.sink.error(Diagnostic::new(self.key, &self.path, message).label(label).help(help));
         None
     }
 
     /// Reports something that is accepted.
-    pub(crate) fn warn(&self, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn warn(&self, message: impl Into<Box<str>>, help: impl Into<Box<str>>) {
         self.sink.warning(Diagnostic::new(self.key, &self.path, message).help(help));
     }
 
     /// Reports something that is accepted, on one line.
-    pub(crate) fn warn_line(&self, message: impl Into<String>) {
+    pub(crate) fn warn_line(&self, message: impl Into<Box<str>>) {
         self.sink.warning(Diagnostic::new(self.key, &self.path, message).brief());
     }
 
