@@ -12,6 +12,8 @@ use crate::source::{Source, Span};
 
 /// More diagnostics than this are counted, not shown: a wrong indentation can cause hundreds.
 const SHOWN_MAX: usize = 12;
+/// More warnings than this are counted, not shown.
+const WARNINGS_MAX: usize = 32;
 
 /// Why a configuration was refused: everything that is wrong with it, ready to be printed.
 ///
@@ -139,7 +141,13 @@ impl Sink {
 
     /// All warnings, rendered.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        self.warnings.borrow().iter().map(|warning| self.render(warning, Level::WARNING)).collect()
+        let warnings = self.warnings.borrow();
+        let mut rendered: Vec<String> =
+            warnings.iter().take(WARNINGS_MAX).map(|warning| self.render(warning, Level::WARNING)).collect();
+        if warnings.len() > WARNINGS_MAX {
+            rendered.push(format!("warning: {} more warnings are not shown", warnings.len() - WARNINGS_MAX));
+        }
+        rendered
     }
 
     /// All errors, in the order of the text.

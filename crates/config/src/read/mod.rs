@@ -24,25 +24,26 @@ pub(crate) enum Style {
 
 /// Fields that Envoy knows and this version does not, with what to say about them.
 pub(crate) struct Unsupported {
-    pub(crate) names: &'static [&'static str],
+    /// Separated by blanks.
+    names: &'static str,
     /// Under the caret; may be empty.
-    pub(crate) why: &'static str,
+    why: &'static str,
     /// The remedy.
-    pub(crate) help: &'static str,
+    help: &'static str,
     message: &'static str,
 }
 
 impl Unsupported {
-    pub(crate) const fn new(names: &'static [&'static str], why: &'static str, help: &'static str) -> Self {
+    pub(crate) const fn new(names: &'static str, why: &'static str, help: &'static str) -> Self {
         Self { names, why, help, message: "is not supported by this version" }
     }
 
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.names.split_ascii_whitespace()
+    }
+
     /// Fields that exist, but elsewhere.
-    pub(crate) const fn misplaced(
-        names: &'static [&'static str],
-        why: &'static str,
-        help: &'static str,
-    ) -> Self {
+    pub(crate) const fn misplaced(names: &'static str, why: &'static str, help: &'static str) -> Self {
         Self { names, why, help, message: "does not belong here" }
     }
 }
@@ -222,7 +223,7 @@ impl<'a> Object<'a> {
     fn leftover(&self, entry: &'a Entry, unsupported: &[Unsupported]) {
         let style = self.field.style;
         for group in unsupported {
-            let Some(name) = group.names.iter().find(|name| style.names(name, &entry.key)) else { continue };
+            let Some(name) = group.names().find(|name| style.names(name, &entry.key)) else { continue };
             // An empty list or null is what Envoy makes of an absent field.
             let empty = match &entry.node.value {
                 Value::Null => true,
@@ -235,12 +236,8 @@ impl<'a> Object<'a> {
             }
             return;
         }
-        let known: Vec<&str> = self
-            .asked
-            .iter()
-            .copied()
-            .chain(unsupported.iter().flat_map(|group| group.names).copied())
-            .collect();
+        let others = unsupported.iter().flat_map(Unsupported::names);
+        let known: Vec<&str> = self.asked.iter().copied().chain(others).collect();
         let diagnostic = Diagnostic::new(entry.key_span, &self.field.child(&entry.key), "no such field");
         self.field.sink.error(diagnostic.help(suggest::remedy(&entry.key, &self.asked, &known)));
     }
