@@ -1,6 +1,6 @@
 //! Converted text loads again, to the same model.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests, too")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test code outside of #[test] functions")]
 
 use std::path::Path;
 

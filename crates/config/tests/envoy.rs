@@ -1,6 +1,6 @@
 //! Spellings that Envoy's parser accepts, or that v2 had, mean the same here.
 
-#![allow(clippy::panic, reason = "helpers of tests, too")]
+#![allow(clippy::panic, reason = "test code outside of #[test] functions")]
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! No text makes the decoder panic, hang or eat memory.
 
-#![allow(clippy::expect_used, reason = "helpers of tests, too")]
+#![allow(clippy::expect_used, reason = "test code outside of #[test] functions")]
 
 use config::convert::{to_envoy_v3, to_native};
 use config::{load_str, model};

@@ -1,6 +1,6 @@
 //! Where a configuration comes from: file, `--config-yaml`, flags, and what they may not be together.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests, too")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test code outside of #[test] functions")]
 
 use std::path::PathBuf;
 

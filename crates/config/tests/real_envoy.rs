@@ -2,7 +2,7 @@
 //!
 //! `ENVOY=/path/to/envoy cargo test -p mimir-mirror-config --test real_envoy -- --ignored`
 
-#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests, too")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test code outside of #[test] functions")]
 
 use std::path::Path;
 use std::process::Command;
