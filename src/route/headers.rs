@@ -293,7 +293,10 @@ mod tests {
     fn c1_absolute_form_becomes_origin_form_with_its_host() {
         let request = http::Request::get("http://user@abs.example:8/x?y=1").header("host", "other");
         let head = upstream(request, &Conventions::None).unwrap();
-        assert_eq!((head.uri.to_string().as_str(), &head.headers["host"]), ("/x?y=1", "abs.example:8"));
+        assert_eq!(
+            (head.uri.to_string().as_str(), head.headers["host"].to_str().unwrap()),
+            ("/x?y=1", "abs.example:8")
+        );
     }
 
     #[test]
