@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::http1::{Message, Wire};
 use super::request::Request;
-use super::wait::{until, within};
+use super::wait::within;
 
 /// One HTTP/1.1 connection.
 pub(crate) struct Client {
@@ -21,7 +21,8 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(to: SocketAddr) -> Self {
-        let stream = until(format!("a connection to {to}"), async || TcpStream::connect(to).await.ok()).await;
+        let connect = within(format!("a connection to {to}"), TcpStream::connect(to)).await;
+        let stream = connect.unwrap_or_else(|e| panic!("no connection to {to}: {e}"));
         stream.set_nodelay(true).expect("a TCP socket");
         let (reader, writer) = stream.into_split();
         Self { wire: Wire::new(reader), writer }

@@ -8,8 +8,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-const FIRST: u16 = 20_000;
-const COUNT: u16 = 10_000;
+const FIRST: u16 = 11_000;
+const COUNT: u16 = 9_000;
 
 static TRIED: AtomicU32 = AtomicU32::new(0);
 

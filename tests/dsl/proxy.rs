@@ -23,7 +23,7 @@ pub(crate) enum Program {
 
 impl Program {
     /// What `PROXY_UNDER_TEST` says; ours, unless it says `envoy`.
-    fn under_test() -> Self {
+    pub(crate) fn under_test() -> Self {
         match std::env::var("PROXY_UNDER_TEST") {
             Ok(name) if name == "envoy" => Self::Envoy,
             _ => Self::MimirMirror,

@@ -20,6 +20,8 @@ pub(crate) struct Reply {
     bytes: Vec<u8>,
     early: bool,
     gate: Option<Gate>,
+    // The body is not read before.
+    reading: Option<Gate>,
     // Written after the bytes, once its gate is open.
     rest: Option<(Gate, Vec<u8>)>,
     then: Then,
@@ -35,7 +37,14 @@ enum Then {
 impl Reply {
     /// These bytes, once the request is complete.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { bytes: bytes.into(), early: false, gate: None, rest: None, then: Then::KeepAlive }
+        Self {
+            bytes: bytes.into(),
+            early: false,
+            gate: None,
+            reading: None,
+            rest: None,
+            then: Then::KeepAlive,
+        }
     }
 
     /// A status with a body.
@@ -61,6 +70,11 @@ impl Reply {
     /// Not before the gate opens. The request is read meanwhile.
     pub(crate) fn behind(self, gate: &Gate) -> Self {
         Self { gate: Some(gate.clone()), ..self }
+    }
+
+    /// Do not read the body before the gate opens.
+    pub(crate) fn reading_behind(self, gate: &Gate) -> Self {
+        Self { reading: Some(gate.clone()), ..self }
     }
 
     /// More bytes, once the gate is open.
@@ -180,6 +194,9 @@ async fn connection(stream: TcpStream, book: Arc<Book>, script: Arc<Script>) {
     while let Some(message) = wire.request_head().await {
         let reply = script(&message);
         let place = book.begin(message);
+        if let Some(gate) = &reply.reading {
+            gate.wait().await;
+        }
         let keep = if reply.early {
             answer(&mut writer, &reply).await && read(&mut wire, &book, place).await
         } else {
