@@ -92,6 +92,12 @@ impl Config {
         self
     }
 
+    /// Without this setting of the mirror named last.
+    pub(crate) fn without_setting(mut self, key: &str) -> Self {
+        self.mirrors.last_mut().expect("a mirror first").settings.retain(|(k, _)| *k != key);
+        self
+    }
+
     /// Entries of the mirror policy (Envoy's form) of the mirror named last.
     pub(crate) fn policy(mut self, entries: &str) -> Self {
         let mirror = self.mirrors.last_mut().expect("a mirror first");

@@ -66,7 +66,10 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn read(metrics: &Metrics, mirror: &str) -> Self {
-        assert!(metrics.0.iter().any(|(n, _, _)| n.starts_with("mimir_mirror_")), "this program keeps no ledger");
+        assert!(
+            metrics.0.iter().any(|(n, _, _)| n.starts_with("mimir_mirror_")),
+            "this program keeps no ledger"
+        );
         let own = [("mirror", mirror)];
         let mut outcomes = BTreeMap::new();
         for (labels, value) in metrics.series("mimir_mirror_requests_total", &own) {
