@@ -1,3 +1,117 @@
-//! Request mirroring for Grafana Mimir.
+//! Request mirroring for Grafana Mimir: every request goes to the primary cluster, whose answer the client gets; a
+//! copy goes in the background to each mirror.
+//!
+//! Modules stand in the order in which a request meets them; ARCHITECTURE.md walks through them.
 
-fn main() {}
+mod cli;
+mod control;
+mod lifecycle;
+mod limits;
+mod log;
+mod paths;
+
+mod worker;
+
+mod server;
+
+mod route;
+
+mod exchange;
+
+mod mirror;
+
+mod upstream;
+
+mod cluster;
+
+mod deadline;
+mod stats;
+
+mod admin;
+mod demo;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, Convert, LogFormat, Mode, Serve, Spelling};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => {
+            // Help and version are no errors; what is one exits with 1, as Envoy does.
+            let _ = message.print();
+            return ExitCode::from(u8::from(message.use_stderr()));
+        }
+    };
+    match cli.command {
+        Some(Command::Convert(convert)) => print_converted(&convert),
+        Some(Command::Demo(options)) => run_demo(options),
+        None => serve(&cli.serve),
+    }
+}
+
+fn serve(flags: &Serve) -> ExitCode {
+    let origin = flags.origin();
+    let config = match flags.load() {
+        Ok(config) => config,
+        Err(error) => return fail(&format!("error initializing configuration '{origin}': {error}")),
+    };
+    if flags.mode == Mode::Validate {
+        for warning in &config.warnings {
+            complain(warning);
+        }
+        return say(&format!("configuration '{origin}' OK\n"));
+    }
+    let level = log::init(flags.log_level, flags.log_format == LogFormat::Json);
+    match control::run(config, flags, &level) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_converted(convert: &Convert) -> ExitCode {
+    let file = convert.file.display();
+    let input = config::Input { path: Some(convert.file.clone()), ..config::Input::default() };
+    let config = match config::load(&input) {
+        Ok(config) => config,
+        Err(error) => return fail(&format!("error initializing configuration '{file}': {error}")),
+    };
+    let printed = match convert.to {
+        Spelling::Native => config::convert::to_native(&config),
+        Spelling::EnvoyV3 => config::convert::to_envoy_v3(&config),
+    };
+    match printed {
+        Ok(text) => say(&text),
+        Err(error) => fail(&format!("'{file}' cannot be converted: {error}")),
+    }
+}
+
+fn run_demo(options: demo::Options) -> ExitCode {
+    match demo::run(options) {
+        Ok(code) => code,
+        Err(error) => fail(&format!("demo: {error:#}")),
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn complain(text: &str) {
+    // With standard error closed there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn fail(text: &str) -> ExitCode {
+    complain(text);
+    ExitCode::FAILURE
+}

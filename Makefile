@@ -1,0 +1,17 @@
+# Everything runs through cargo; `cargo xtask --help` lists what there is besides.
+.PHONY: demo test lint deny bench
+
+demo: # two clusters, a sender and the proxy between them, in one process
+	cargo run -- demo
+
+test: # sets up what is missing, builds, runs every test
+	cargo xtask test
+
+lint: # formatting, clippy, rustdoc, house rules, licences
+	cargo xtask lint
+
+deny: # dependencies against the advisory database too (fetched from GitHub)
+	cargo xtask deny
+
+bench: # against Envoy; writes docs/benchmarks.md
+	cargo xtask bench

@@ -1,0 +1,271 @@
+//! The Envoy v3 form of a configuration, which Envoy itself accepts too.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{ConvertError, Notes, native, value};
+use crate::envoy::METADATA_KEY;
+use crate::model::{
+    Cluster, Config, Conventions, CopyHost, Discovery, Domain, EnvoyConventions, Fraction, HeaderMutation,
+    Host, HttpManager, Listener, LookupFamily, MirrorPolicy, PathMatch, Requests, Route, VirtualHost,
+};
+use crate::units::proto_text;
+
+const HCM: &str =
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
+
+/// The v3 form of a configuration, as YAML.
+///
+/// What Envoy has no field for stands in `metadata.filter_metadata.mimir_mirror`, which Envoy ignores.
+///
+/// # Errors
+/// A header value that is not text.
+pub fn to_envoy_v3(config: &Config) -> Result<String, ConvertError> {
+    let mut notes = Notes::default();
+    let mut root = Map::new();
+    if let Some(node) = node(config) {
+        root.insert("node".to_owned(), node);
+    }
+    if let Some(admin) = &config.admin {
+        root.insert("admin".to_owned(), json!({ "address": address(admin.address) }));
+    }
+    let listeners: Vec<Value> =
+        config.listeners.iter().map(|listener| self::listener(config, listener, &mut notes)).collect();
+    let clusters: Vec<Value> = config
+        .clusters
+        .iter()
+        .enumerate()
+        .map(|(index, cluster)| self::cluster(config, index, cluster, &mut notes))
+        .collect();
+    root.insert("static_resources".to_owned(), json!({ "listeners": listeners, "clusters": clusters }));
+    notes.finish(&format!("The Envoy v3 form of {}.", config.origin), Some(&Value::Object(root)))
+}
+
+fn node(config: &Config) -> Option<Value> {
+    let node = &config.node;
+    let mut map = Map::new();
+    for (name, text) in [("id", &node.id), ("cluster", &node.cluster)] {
+        if !text.is_empty() {
+            map.insert(name.to_owned(), json!(text));
+        }
+    }
+    if !node.zone.is_empty() {
+        map.insert("locality".to_owned(), json!({ "zone": node.zone }));
+    }
+    (!map.is_empty()).then_some(Value::Object(map))
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
+}
+
+fn listener(config: &Config, listener: &Listener, notes: &mut Notes) -> Value {
+    let manager = manager(config, &listener.http, notes);
+    let filter = json!({ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager });
+    let mut map = Map::new();
+    map.insert("name".to_owned(), json!(listener.name));
+    map.insert("address".to_owned(), address(listener.address));
+    if listener.http.conventions == Conventions::None {
+        map.insert("metadata".to_owned(), metadata(json!({ "conventions": "none" })));
+    }
+    map.insert("filter_chains".to_owned(), json!([{ "filters": [filter] }]));
+    Value::Object(map)
+}
+
+fn metadata(settings: Value) -> Value {
+    let mut filters = Map::new();
+    filters.insert(METADATA_KEY.to_owned(), settings);
+    json!({ "filter_metadata": filters })
+}
+
+fn manager(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value {
+    // Under real Envoy these two switches come nearest to "no headers of our own".
+    let quiet = EnvoyConventions {
+        generate_request_id: false,
+        suppress_envoy_headers: true,
+        ..EnvoyConventions::default()
+    };
+    let conventions = match &http.conventions {
+        Conventions::None => &quiet,
+        Conventions::Envoy(conventions) => conventions,
+    };
+    let mut map = Map::new();
+    let mut put = |name: &str, differs: bool, value: Value| {
+        if differs {
+            map.insert(name.to_owned(), value);
+        }
+    };
+    put("@type", true, json!(HCM));
+    put("stat_prefix", true, json!(http.stat_prefix));
+    put("server_name", conventions.server_name != "envoy", json!(conventions.server_name));
+    put("generate_request_id", !conventions.generate_request_id, json!(false));
+    put("use_remote_address", conventions.use_remote_address, json!(true));
+    let default = Some(Duration::from_secs(300));
+    put("stream_idle_timeout", http.stream_idle_timeout != default, json!(or_off(http.stream_idle_timeout)));
+    put("request_timeout", http.request_timeout.is_some(), json!(or_off(http.request_timeout)));
+    let headers = http.request_headers_timeout;
+    put("request_headers_timeout", headers.is_some(), json!(or_off(headers)));
+    let idle = json!({ "idle_timeout": or_off(http.idle_timeout) });
+    put("common_http_protocol_options", http.idle_timeout != Some(Duration::from_secs(3600)), idle);
+    put("max_request_headers_kb", http.max_request_headers_kb != 60, json!(http.max_request_headers_kb));
+    put("route_config", true, route_config(config, http, notes));
+    let mut router = json!({ "@type": ROUTER });
+    if let Some(router) = router.as_object_mut().filter(|_| conventions.suppress_envoy_headers) {
+        router.insert("suppress_envoy_headers".to_owned(), json!(true));
+    }
+    put("http_filters", true, json!([{ "name": "envoy.filters.http.router", "typed_config": router }]));
+    Value::Object(map)
+}
+
+fn or_off(timeout: Option<Duration>) -> String {
+    proto_text(timeout.unwrap_or_default())
+}
+
+fn route_config(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value {
+    let hosts: Vec<Value> = http.virtual_hosts.iter().map(|host| virtual_host(config, host, notes)).collect();
+    let mut map = Map::new();
+    if !http.route_config.is_empty() {
+        map.insert("name".to_owned(), json!(http.route_config));
+    }
+    map.insert("virtual_hosts".to_owned(), json!(hosts));
+    Value::Object(map)
+}
+
+fn virtual_host(config: &Config, host: &VirtualHost, notes: &mut Notes) -> Value {
+    let domains: Vec<String> = host
+        .domains
+        .iter()
+        .map(|domain| match domain {
+            Domain::Any => "*".to_owned(),
+            Domain::Exact(name) => name.clone(),
+            Domain::Suffix(rest) => format!("*{rest}"),
+            Domain::Prefix(rest) => format!("{rest}*"),
+        })
+        .collect();
+    let routes: Vec<Value> = host.routes.iter().map(|route| self::route(config, route, notes)).collect();
+    json!({ "name": host.name, "domains": domains, "routes": routes })
+}
+
+fn route(config: &Config, route: &Route, notes: &mut Notes) -> Value {
+    let mut action = Map::new();
+    let cluster = config.clusters.get(route.cluster).map(|cluster| cluster.name.as_str());
+    action.insert("cluster".to_owned(), json!(cluster));
+    action.insert("timeout".to_owned(), json!(or_off(route.timeout)));
+    let policies: Vec<Value> = route.mirrors.iter().map(|mirror| policy(config, mirror, notes)).collect();
+    if !policies.is_empty() {
+        action.insert("request_mirror_policies".to_owned(), json!(policies));
+    }
+    let path = match &route.path {
+        PathMatch::Prefix(prefix) => json!({ "prefix": prefix }),
+        PathMatch::Path(path) => json!({ "path": path }),
+    };
+    let mut map = Map::new();
+    if !route.name.is_empty() {
+        map.insert("name".to_owned(), json!(route.name));
+    }
+    map.insert("match".to_owned(), path);
+    map.insert("route".to_owned(), Value::Object(action));
+    Value::Object(map)
+}
+
+fn policy(config: &Config, policy: &MirrorPolicy, notes: &mut Notes) -> Value {
+    let mirror = config.mirrors.get(policy.mirror);
+    let name = mirror.map_or("", |mirror| mirror.name.as_str());
+    let cluster = mirror.and_then(|mirror| config.clusters.get(mirror.cluster)).map(|cluster| &cluster.name);
+    let mut map = Map::new();
+    map.insert("cluster".to_owned(), json!(cluster));
+    if policy.fraction != Fraction::ALL {
+        let denominator = match policy.fraction.denominator {
+            10_000 => "TEN_THOUSAND",
+            1_000_000 => "MILLION",
+            _ => "HUNDRED",
+        };
+        let value = json!({ "numerator": policy.fraction.numerator, "denominator": denominator });
+        map.insert("runtime_fraction".to_owned(), json!({ "default_value": value }));
+    }
+    match &policy.host {
+        CopyHost::ShadowSuffix => {}
+        CopyHost::Same => {
+            map.insert("disable_shadow_host_suffix_append".to_owned(), json!(true));
+        }
+        CopyHost::Literal(host) => {
+            if let Some(host) = value(notes, name, &http::header::HOST, host) {
+                map.insert("host_rewrite_literal".to_owned(), json!(host));
+            }
+        }
+    }
+    let changes: Vec<Value> =
+        policy.headers.iter().filter_map(|change| mutation(name, change, notes)).collect();
+    if !changes.is_empty() {
+        map.insert("request_headers_mutations".to_owned(), json!(changes));
+    }
+    Value::Object(map)
+}
+
+fn mutation(mirror: &str, change: &HeaderMutation, notes: &mut Notes) -> Option<Value> {
+    let (name, text, action) = match change {
+        HeaderMutation::Remove(name) => return Some(json!({ "remove": name.as_str() })),
+        HeaderMutation::Set(name, text) => (name, text, "OVERWRITE_IF_EXISTS_OR_ADD"),
+        HeaderMutation::Append(name, text) => (name, text, "APPEND_IF_EXISTS_OR_ADD"),
+        HeaderMutation::AddIfAbsent(name, text) => (name, text, "ADD_IF_ABSENT"),
+        HeaderMutation::OverwriteIfPresent(name, text) => (name, text, "OVERWRITE_IF_EXISTS"),
+    };
+    let text = value(notes, mirror, name, text)?.replace('%', "%%");
+    let header = json!({ "key": name.as_str(), "value": text });
+    Some(json!({ "append": { "header": header, "append_action": action } }))
+}
+
+fn cluster(config: &Config, index: usize, cluster: &Cluster, notes: &mut Notes) -> Value {
+    let mut map = Map::new();
+    map.insert("name".to_owned(), json!(cluster.name));
+    match cluster.discovery {
+        Discovery::Static => {
+            map.insert("type".to_owned(), json!("STATIC"));
+        }
+        Discovery::StrictDns { refresh, family } => {
+            map.insert("type".to_owned(), json!("STRICT_DNS"));
+            map.insert("dns_refresh_rate".to_owned(), json!(proto_text(refresh)));
+            if family != LookupFamily::Auto {
+                map.insert("dns_lookup_family".to_owned(), json!(family_name(family)));
+            }
+        }
+    }
+    map.insert("connect_timeout".to_owned(), json!(proto_text(cluster.connect_timeout)));
+    if let Some(mirror) = config.mirrors.iter().find(|mirror| mirror.cluster == index) {
+        let mut settings = Map::new();
+        if mirror.requests != Requests::All {
+            settings.insert("requests".to_owned(), json!("writes"));
+        }
+        native::settings(mirror, &mut settings, notes);
+        if !settings.is_empty() {
+            map.insert("metadata".to_owned(), metadata(Value::Object(settings)));
+        }
+    }
+    let endpoints: Vec<Value> = cluster
+        .endpoints
+        .iter()
+        .map(|endpoint| {
+            let host = match &endpoint.host {
+                Host::Ip(ip) => ip.to_string(),
+                Host::Name(name) => name.clone(),
+            };
+            json!({ "endpoint": { "address": { "socket_address": { "address": host, "port_value": endpoint.port } } } })
+        })
+        .collect();
+    let assignment = json!({ "cluster_name": cluster.name, "endpoints": [{ "lb_endpoints": endpoints }] });
+    map.insert("load_assignment".to_owned(), assignment);
+    Value::Object(map)
+}
+
+fn family_name(family: LookupFamily) -> &'static str {
+    match family {
+        LookupFamily::Auto => "AUTO",
+        LookupFamily::V4Only => "V4_ONLY",
+        LookupFamily::V6Only => "V6_ONLY",
+        LookupFamily::V4Preferred => "V4_PREFERRED",
+        LookupFamily::All => "ALL",
+    }
+}

@@ -1,0 +1,243 @@
+//! The native form of a configuration.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{ConvertError, Notes, value};
+use crate::model::{
+    Cluster, Config, Conventions, CopyHost, Discovery, Domain, Endpoint, Fraction, HeaderMutation, Host,
+    HttpManager, LookupFamily, Mirror, MirrorPolicy, PathMatch, Requests, Route,
+};
+use crate::native::{ADMIN, CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
+use crate::units;
+
+/// The native form of a configuration, as YAML.
+///
+/// Differences that do not change where requests go stand in comments at the top (Envoy's own headers, the
+/// `-shadow` suffix, names of statistics).
+///
+/// # Errors
+/// More than one listener, virtual host, route or endpoint of a cluster, and header changes that the native form
+/// does not have.
+pub fn to_native(config: &Config) -> Result<String, ConvertError> {
+    let mut notes = Notes::default();
+    let document = document(config, &mut notes);
+    notes.finish(&format!("The native form of {}.", config.origin), document.as_ref())
+}
+
+fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
+    let [listener] = config.listeners.as_slice() else {
+        return notes.refuse(format!("the native form has one listener, not {}", config.listeners.len()));
+    };
+    let route = route(&listener.http, notes)?;
+    let primary = config.clusters.get(route.cluster)?;
+    if primary.name != PRIMARY || listener.http.stat_prefix != INGRESS || listener.name != INGRESS {
+        notes.differs(format!(
+            "statistics are named after `{PRIMARY}` (was {}) and `{INGRESS}` (was {})",
+            primary.name, listener.http.stat_prefix
+        ));
+    }
+    manager(&listener.http, notes);
+    if !(config.node.id.is_empty() && config.node.cluster.is_empty() && config.node.zone.is_empty()) {
+        notes.differs("`node` is dropped; --service-node, --service-cluster and --service-zone set it");
+    }
+    let mut root = Map::new();
+    root.insert("listen".to_owned(), json!(listener.address.to_string()));
+    let admin = config.admin.as_ref().map(|admin| admin.address.to_string());
+    if admin.as_deref() != Some(ADMIN) {
+        root.insert("admin".to_owned(), json!(admin.unwrap_or_else(|| "off".to_owned())));
+    }
+    let primary_url = url(primary, notes);
+    if route.timeout != Some(TIMEOUT) {
+        let timeout = route.timeout.map_or_else(|| "off".to_owned(), units::native_text);
+        root.insert("timeout".to_owned(), json!(timeout));
+    }
+    let mirrors: Vec<Option<Value>> =
+        route.mirrors.iter().map(|policy| mirror(config, policy, notes)).collect();
+    unused(config, route, notes);
+    repeated(config, route, notes);
+    root.insert("primary".to_owned(), json!(primary_url?));
+    let mirrors: Vec<Value> = mirrors.into_iter().collect::<Option<_>>()?;
+    if !mirrors.is_empty() {
+        root.insert("mirrors".to_owned(), Value::Array(mirrors));
+    }
+    Some(Value::Object(root))
+}
+
+/// The one route for all paths.
+fn route<'c>(http: &'c HttpManager, notes: &mut Notes) -> Option<&'c Route> {
+    let [host] = http.virtual_hosts.as_slice() else {
+        return notes
+            .refuse(format!("the native form has one virtual host, not {}", http.virtual_hosts.len()));
+    };
+    if !host.domains.contains(&Domain::Any) {
+        notes.differs("every Host is served, not only the listed domains");
+    }
+    let [route] = host.routes.as_slice() else {
+        return notes.refuse(format!("the native form has one route, not {}", host.routes.len()));
+    };
+    match &route.path {
+        PathMatch::Prefix(prefix) if prefix == "/" || prefix.is_empty() => Some(route),
+        _ => notes.refuse("the native form has one route for every path (prefix `/`)"),
+    }
+}
+
+fn manager(http: &HttpManager, notes: &mut Notes) {
+    if http.conventions != Conventions::None {
+        notes.differs("none of Envoy's own headers are added (x-request-id, x-forwarded-for, server ...)");
+    }
+    let defaults = http.stream_idle_timeout == Some(Duration::from_secs(300))
+        && http.request_timeout.is_none()
+        && http.request_headers_timeout.is_none()
+        && http.idle_timeout == Some(Duration::from_secs(3600))
+        && http.max_request_headers_kb == 60;
+    if !defaults {
+        notes.differs("timeouts and header limits of the connection manager are the defaults");
+    }
+}
+
+/// `http://host:port` of a cluster with one endpoint.
+fn url(cluster: &Cluster, notes: &mut Notes) -> Option<String> {
+    let [endpoint] = cluster.endpoints.as_slice() else {
+        let count = cluster.endpoints.len();
+        return notes.refuse(format!("cluster {} has {count} endpoints; a URL names one", cluster.name));
+    };
+    if cluster.connect_timeout != CONNECT_TIMEOUT {
+        notes.differs(format!("the connect timeout of {} is 1s", cluster.name));
+    }
+    let default = Discovery::StrictDns { refresh: REFRESH, family: LookupFamily::Auto };
+    if matches!(endpoint.host, Host::Name(_)) && cluster.discovery != default {
+        notes.differs(format!("{} is resolved every 5s, IPv6 first", cluster.name));
+    }
+    Some(format!("http://{}", authority(endpoint)))
+}
+
+fn authority(endpoint: &Endpoint) -> String {
+    format!("{}:{}", bare(endpoint), endpoint.port)
+}
+
+fn bare(endpoint: &Endpoint) -> String {
+    match &endpoint.host {
+        Host::Ip(std::net::IpAddr::V6(ip)) => format!("[{ip}]"),
+        Host::Ip(ip) => ip.to_string(),
+        Host::Name(name) => name.clone(),
+    }
+}
+
+fn mirror(config: &Config, policy: &MirrorPolicy, notes: &mut Notes) -> Option<Value> {
+    let mirror = config.mirrors.get(policy.mirror)?;
+    let cluster = config.clusters.get(mirror.cluster)?;
+    let mut url = url(cluster, notes)?;
+    let endpoint = cluster.endpoints.first()?;
+    // Port 80 may have been left out, of the URL and so of the copies' Host.
+    match &policy.host {
+        CopyHost::Literal(host) if host.as_bytes() == authority(endpoint).as_bytes() => {}
+        CopyHost::Literal(host) if endpoint.port == 80 && host.as_bytes() == bare(endpoint).as_bytes() => {
+            url = format!("http://{}", bare(endpoint));
+        }
+        _ => notes.differs(format!("mirror {}: copies carry the Host of its URL", mirror.name)),
+    }
+    if mirror.name == PRIMARY {
+        return notes.refuse(format!("a mirror cannot be called `{PRIMARY}` in the native form"));
+    }
+    let mut map = Map::new();
+    map.insert("url".to_owned(), json!(url));
+    map.insert("name".to_owned(), json!(mirror.name));
+    if mirror.requests != Requests::Writes {
+        map.insert("requests".to_owned(), json!("all"));
+    }
+    if policy.fraction != Fraction::ALL {
+        map.insert("percent".to_owned(), percent(policy.fraction));
+    }
+    settings(mirror, &mut map, notes);
+    if !policy.headers.is_empty() {
+        map.insert("headers".to_owned(), headers(&mirror.name, &policy.headers, notes)?);
+    }
+    Some(Value::Object(map))
+}
+
+/// Settings that both forms share, where they are not the default.
+pub(super) fn settings(mirror: &Mirror, map: &mut Map<String, Value>, notes: &mut Notes) {
+    let default = Mirror::with_defaults(String::new(), 0, mirror.requests);
+    let mut put = |name: &str, differs: bool, value: Value| {
+        if differs {
+            map.insert(name.to_owned(), value);
+        }
+    };
+    put("copy_admin", mirror.copy_admin, json!(true));
+    if let Some(timeout) = mirror.timeout {
+        put("timeout", true, json!(units::native_text(timeout)));
+    }
+    put(
+        "max_request",
+        mirror.max_request != default.max_request,
+        json!(units::size_text(mirror.max_request)),
+    );
+    put("buffer", mirror.buffer != default.buffer, json!(units::size_text(mirror.buffer)));
+    put("max_age", mirror.max_age != default.max_age, json!(units::native_text(mirror.max_age)));
+    put("max_connections", mirror.max_connections != default.max_connections, json!(mirror.max_connections));
+    put("max_copies", mirror.max_copies != default.max_copies, json!(mirror.max_copies));
+    if mirror.auth.is_some() {
+        notes.differs(format!("mirror {}: `auth` is a secret and not printed; set it again", mirror.name));
+    }
+}
+
+/// A share in per cent, exact to the fourth decimal. Whole numbers are printed as such.
+fn percent(fraction: Fraction) -> Value {
+    let millionths = u64::from(fraction.numerator) * 1_000_000 / u64::from(fraction.denominator.max(1));
+    let millionths = millionths.min(1_000_000);
+    if millionths.is_multiple_of(10_000) {
+        return json!(millionths / 10_000);
+    }
+    let text = format!("{}.{:04}", millionths / 10_000, millionths % 10_000);
+    text.parse::<f64>().map_or(Value::Null, |value| json!(value))
+}
+
+fn headers(mirror: &str, changes: &[HeaderMutation], notes: &mut Notes) -> Option<Value> {
+    let mut set: Map<String, Value> = Map::new();
+    let mut remove: Vec<Value> = Vec::new();
+    for change in changes {
+        match change {
+            HeaderMutation::Set(name, text) => {
+                if let Some(text) = value(notes, mirror, name, text) {
+                    set.insert(name.to_string(), json!(text));
+                }
+            }
+            HeaderMutation::Remove(name) => remove.push(json!(name.as_str())),
+            HeaderMutation::Append(name, _)
+            | HeaderMutation::AddIfAbsent(name, _)
+            | HeaderMutation::OverwriteIfPresent(name, _) => {
+                return notes.refuse(format!(
+                    "mirror {mirror}: the native form sets or removes headers; `{name}` is changed otherwise"
+                ));
+            }
+        }
+    }
+    if let Some(name) = remove.iter().filter_map(Value::as_str).find(|name| set.contains_key(*name)) {
+        return notes.refuse(format!("mirror {mirror}: `{name}` is set and removed"));
+    }
+    Some(json!({ "set": set, "remove": remove }))
+}
+
+fn unused(config: &Config, route: &Route, notes: &mut Notes) {
+    for (index, cluster) in config.clusters.iter().enumerate() {
+        let mirrored = |policy: &MirrorPolicy| {
+            config.mirrors.get(policy.mirror).is_some_and(|mirror| mirror.cluster == index)
+        };
+        if index != route.cluster && !route.mirrors.iter().any(mirrored) {
+            notes.differs(format!("cluster {} is dropped: no route uses it", cluster.name));
+        }
+    }
+}
+
+fn repeated(config: &Config, route: &Route, notes: &mut Notes) {
+    for (index, mirror) in config.mirrors.iter().enumerate() {
+        if route.mirrors.iter().filter(|policy| policy.mirror == index).count() > 1 {
+            notes.refuse::<()>(format!(
+                "mirror {} receives two copies; the native form sends one",
+                mirror.name
+            ));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Extensions: v3's `typed_config` with its `@type`, v2's `config` beside a well-known name.
+
+use crate::read::{Field, Object};
+
+/// One extension that this version has.
+pub(super) struct Extension {
+    /// What it is called in messages.
+    pub(super) what: &'static str,
+    /// Full names of its configuration message, v3 first.
+    pub(super) types: &'static [&'static str],
+    /// Names that mean it in a v2 `config`.
+    pub(super) names: &'static [&'static str],
+    /// Whether it may stand without any configuration (v2's router).
+    pub(super) bare: bool,
+}
+
+/// What an entry of `filters` or `http_filters` says.
+pub(super) enum Configured<'a> {
+    /// Its configuration, `@type` already read.
+    Message(Object<'a>),
+    /// Named only.
+    Bare,
+}
+
+const PREFIX: &str = "type.googleapis.com/";
+
+impl Extension {
+    /// Reads `name` and the configuration of an entry; `None` if it is another extension or malformed.
+    pub(super) fn read<'a>(&self, object: &mut Object<'a>) -> Option<Configured<'a>> {
+        let name = object.take("name");
+        let text = name.as_ref().and_then(|field| field.text()).unwrap_or_default();
+        match (object.take("typed_config"), object.take("config")) {
+            (Some(_), Some(v2)) => v2.refuse_key(
+                "`typed_config` and `config` exclude each other",
+                "the v2 spelling",
+                "keep `typed_config`",
+            ),
+            (Some(typed), None) => self.typed(&typed),
+            (None, Some(config)) if self.names.contains(&text) => config.object().map(Configured::Message),
+            (None, None) if self.bare && self.names.contains(&text) => Some(Configured::Bare),
+            (None, config) => self.refuse(object, name.as_ref(), config.is_some(), text),
+        }
+    }
+
+    fn typed<'a>(&self, field: &Field<'a>) -> Option<Configured<'a>> {
+        let mut object = field.object()?;
+        let kind =
+            object.require("@type", "write the type of the message: `\"@type\": type.googleapis.com/...`")?;
+        let text = kind.text()?;
+        let name = text.strip_prefix(PREFIX).unwrap_or(text);
+        if self.types.contains(&name) {
+            return Some(Configured::Message(object));
+        }
+        let short = name.rsplit('.').next().unwrap_or(name);
+        kind.refuse(
+            format!("`{short}` is not supported by this version"),
+            format!("only {} can stand here: `{PREFIX}{}`", self.what, self.types.first().unwrap_or(&"")),
+        )
+    }
+
+    fn refuse<T>(
+        &self,
+        object: &Object<'_>,
+        name: Option<&Field<'_>>,
+        config: bool,
+        text: &str,
+    ) -> Option<T> {
+        let expected = self.names.first().unwrap_or(&"");
+        let Some(name) = name.filter(|_| !text.is_empty()) else {
+            object.missing("name", &format!("only {} can stand here: `name: {expected}`", self.what));
+            return None;
+        };
+        if self.names.contains(&text) && !config {
+            return name.refuse(
+                format!("`{text}` has no configuration"),
+                format!(
+                    "write its `typed_config` with `\"@type\": {PREFIX}{}`",
+                    self.types.first().unwrap_or(&"")
+                ),
+            );
+        }
+        name.refuse(
+            format!("`{text}` is not supported by this version"),
+            format!("remove it; only {} can stand here (`{expected}`)", self.what),
+        )
+    }
+}

@@ -1,0 +1,146 @@
+//! The HTTP connection manager and its one HTTP filter, the router.
+
+use std::time::Duration;
+
+use crate::model::{Conventions, EnvoyConventions, HttpManager};
+use crate::read::{Field, Object};
+
+use super::any::{Configured, Extension};
+use super::upstreams::Upstreams;
+use super::{unsupported, virtual_host};
+
+const ROUTER: Extension = Extension {
+    what: "the router",
+    types: &["envoy.extensions.filters.http.router.v3.Router", "envoy.config.filter.http.router.v2.Router"],
+    names: &["envoy.filters.http.router", "envoy.router"],
+    bare: true,
+};
+
+const STREAM_IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_secs(3600);
+const HEADERS_KB: u32 = 60;
+
+/// Decodes the connection manager's message.
+pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> Option<HttpManager> {
+    let stat_prefix = object.require("stat_prefix", "name its statistics: `stat_prefix: ingress`");
+    let stat_prefix = stat_prefix.and_then(|field| field.name());
+    if let Some(field) = object.take("codec_type") {
+        codec(&field);
+    }
+    let envoy = conventions(&mut object);
+    let stream_idle_timeout = timeout(&mut object, "stream_idle_timeout", Some(STREAM_IDLE));
+    let request_timeout = timeout(&mut object, "request_timeout", None);
+    let request_headers_timeout = timeout(&mut object, "request_headers_timeout", None);
+    let idle_timeout = idle_timeout(&mut object);
+    let headers_kb = object.take("max_request_headers_kb").and_then(|field| field.whole(1, 8192));
+    let filters =
+        object.require("http_filters", "write the router: `http_filters: [{ name: envoy.router }]`");
+    let suppress = filters.and_then(|field| router(&field));
+    let routes = object
+        .require("route_config", "write the routes: `route_config: { virtual_hosts: ... }`")
+        .and_then(|field| virtual_host::route_config(&field, upstreams));
+    object.finish(unsupported::HCM);
+    let (route_config, virtual_hosts) = routes?;
+    Some(HttpManager {
+        stat_prefix: stat_prefix?.to_owned(),
+        conventions: Conventions::Envoy(EnvoyConventions { suppress_envoy_headers: suppress?, ..envoy }),
+        route_config,
+        virtual_hosts,
+        stream_idle_timeout: stream_idle_timeout?,
+        request_timeout: request_timeout?,
+        request_headers_timeout: request_headers_timeout?,
+        idle_timeout: idle_timeout?,
+        max_request_headers_kb: headers_kb.unwrap_or(HEADERS_KB),
+    })
+}
+
+/// Clients' protocol is always detected, so that HTTP1 and HTTP2 mean what AUTO means.
+fn codec(field: &Field<'_>) {
+    let http3 =
+        field.choice(&[("AUTO", 0, false), ("HTTP1", 1, false), ("HTTP2", 2, false), ("HTTP3", 3, true)]);
+    if http3 == Some(true) {
+        field.refuse::<()>("HTTP/3 is not supported", "write `codec_type: AUTO`: HTTP/1.1 and HTTP/2");
+    }
+}
+
+fn conventions(object: &mut Object<'_>) -> EnvoyConventions {
+    let default = EnvoyConventions::default();
+    let mut flag = |name, default| object.take(name).and_then(|field| field.boolean()).unwrap_or(default);
+    let generate_request_id = flag("generate_request_id", default.generate_request_id);
+    let use_remote_address = flag("use_remote_address", default.use_remote_address);
+    let server_name = object.take("server_name").and_then(|field| server_name(&field));
+    EnvoyConventions {
+        server_name: server_name.unwrap_or(default.server_name),
+        generate_request_id,
+        use_remote_address,
+        suppress_envoy_headers: false,
+    }
+}
+
+/// A value of the `server` header; empty is the default, as for any proto3 string.
+fn server_name(field: &Field<'_>) -> Option<String> {
+    let text = field.text()?;
+    if http::HeaderValue::from_str(text).is_err() {
+        return field.refuse("is not the value of a header", "remove line breaks and control characters");
+    }
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+#[allow(clippy::option_option, reason = "the outer None is an error already reported, the inner one is off")]
+fn timeout(
+    object: &mut Object<'_>,
+    name: &'static str,
+    default: Option<Duration>,
+) -> Option<Option<Duration>> {
+    object.take(name).map_or(Some(default), |field| field.duration_or_off())
+}
+
+/// v3 keeps it in `common_http_protocol_options`, v2 also beside the other timeouts.
+#[allow(clippy::option_option, reason = "the outer None is an error already reported, the inner one is off")]
+fn idle_timeout(object: &mut Object<'_>) -> Option<Option<Duration>> {
+    let old = object.take("idle_timeout");
+    let options = object.take("common_http_protocol_options");
+    let new = match options {
+        None => None,
+        Some(options) => {
+            let mut options = options.object()?;
+            let new = options.take("idle_timeout");
+            options.finish(unsupported::HTTP_PROTOCOL_OPTIONS);
+            new
+        }
+    };
+    match (old, new) {
+        (None, None) => Some(Some(IDLE)),
+        (Some(field), None) | (None, Some(field)) => field.duration_or_off(),
+        (Some(old), Some(_)) => old.refuse_key(
+            "`idle_timeout` and `common_http_protocol_options.idle_timeout` exclude each other",
+            "the v2 spelling",
+            "keep the one in `common_http_protocol_options`",
+        ),
+    }
+}
+
+/// The one filter there is; returns `suppress_envoy_headers`.
+fn router(field: &Field<'_>) -> Option<bool> {
+    let filters = field.list();
+    let mut suppress = None;
+    let mut others = false;
+    for filter in &filters {
+        let Some(mut object) = filter.object() else { continue };
+        let configured = ROUTER.read(&mut object);
+        object.finish(unsupported::HTTP_FILTER);
+        match configured {
+            None => others = true,
+            Some(Configured::Bare) => suppress = Some(false),
+            Some(Configured::Message(mut message)) => {
+                let flag = message.take("suppress_envoy_headers").and_then(|field| field.boolean());
+                message.finish(unsupported::ROUTER);
+                suppress = Some(flag.unwrap_or(false));
+            }
+        }
+    }
+    if suppress.is_none() && !others {
+        return field.refuse_key("has no router", "", "write `http_filters: [{ name: envoy.router }]`");
+    }
+    suppress
+}

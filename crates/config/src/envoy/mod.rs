@@ -1,0 +1,22 @@
+//! An Envoy bootstrap, in its v2 or v3 spelling.
+//!
+//! Both spellings are read by the same decoders: where v2 and v3 name a thing differently, both names are
+//! accepted, and giving both at once is an error. What Envoy itself would reject is rejected with its words.
+
+mod address;
+mod any;
+mod bootstrap;
+mod cluster;
+mod endpoint;
+mod hcm;
+mod listener;
+mod metadata;
+mod mirror;
+mod mutation;
+mod route;
+mod unsupported;
+mod upstreams;
+mod virtual_host;
+
+pub(crate) use bootstrap::decode;
+pub(crate) use metadata::KEY as METADATA_KEY;

@@ -1,0 +1,99 @@
+//! The clusters of a file while its routes are read: names to indices, and which clusters became mirrors.
+
+use crate::model::{Cluster, Mirror, Requests};
+use crate::read::Field;
+
+/// Every cluster that was declared, usable or not.
+#[derive(Default)]
+pub(super) struct Upstreams<'a> {
+    declared: Vec<Declared<'a>>,
+    mirrors: Vec<Mirror>,
+    /// Some cluster has no usable name: routes to unknown clusters may mean it.
+    nameless: bool,
+}
+
+/// A declared cluster. One that was refused keeps its name, so that routes to it are not refused as well.
+pub(super) struct Declared<'a> {
+    pub(super) name: String,
+    pub(super) cluster: Option<Cluster>,
+    /// Its `mimir_mirror` settings and where they stand.
+    pub(super) settings: Option<(Mirror, Field<'a>)>,
+}
+
+impl<'a> Upstreams<'a> {
+    /// Adds a cluster; its name must be new.
+    pub(super) fn declare(&mut self, field: &Field<'_>, declared: Declared<'a>) {
+        if self.declared.iter().any(|other| other.name == declared.name) {
+            field.refuse::<()>(
+                format!("cluster manager: duplicate cluster '{}'", declared.name),
+                "give every cluster a name of its own",
+            );
+            self.nameless = true;
+            return;
+        }
+        self.declared.push(declared);
+    }
+
+    /// Notes a cluster without a usable name, already reported.
+    pub(super) fn declare_nameless(&mut self) {
+        self.nameless = true;
+    }
+
+    /// The index that the next cluster will have.
+    pub(super) fn next(&self) -> usize {
+        self.declared.len()
+    }
+
+    /// The cluster of this name, or an error in Envoy's words.
+    pub(super) fn find(&self, field: &Field<'_>, name: &str, words: &str) -> Option<usize> {
+        if let Some(index) = self.declared.iter().position(|other| other.name == name) {
+            return Some(index);
+        }
+        if self.nameless {
+            return None;
+        }
+        let names: Vec<&str> = self.declared.iter().map(|other| other.name.as_str()).collect();
+        let help = match crate::read::nearest(name, &names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("declare it in `static_resources.clusters`; declared: {}", listed(&names)),
+        };
+        field.refuse(format!("{words} '{name}'"), help)
+    }
+
+    /// The mirror of a cluster, made on first use.
+    pub(super) fn mirror(&mut self, cluster: usize) -> Option<usize> {
+        if let Some(index) = self.mirrors.iter().position(|mirror| mirror.cluster == cluster) {
+            return Some(index);
+        }
+        let declared = self.declared.get(cluster)?;
+        let mirror = match &declared.settings {
+            Some((mirror, _)) => mirror.clone(),
+            None => Mirror::with_defaults(declared.name.clone(), cluster, Requests::All),
+        };
+        self.mirrors.push(mirror);
+        Some(self.mirrors.len() - 1)
+    }
+
+    /// All clusters and mirrors; `None` if any cluster was refused.
+    pub(super) fn finish(self) -> Option<(Vec<Cluster>, Vec<Mirror>)> {
+        for (index, declared) in self.declared.iter().enumerate() {
+            let mirrored = self.mirrors.iter().any(|mirror| mirror.cluster == index);
+            if let Some((_, field)) = declared.settings.as_ref().filter(|_| !mirrored) {
+                field.warn(
+                    "has no effect: no route mirrors to this cluster",
+                    "remove it, or mirror to the cluster",
+                );
+            }
+        }
+        let clusters: Option<Vec<Cluster>> =
+            self.declared.into_iter().map(|declared| declared.cluster).collect();
+        Some((clusters?, self.mirrors))
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().take(8).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

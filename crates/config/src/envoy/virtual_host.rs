@@ -1,0 +1,128 @@
+//! `route_config`: virtual hosts and their domains.
+
+use std::collections::HashMap;
+
+use crate::model::{Domain, VirtualHost};
+use crate::read::Field;
+use crate::source::Span;
+
+use super::mirror::{self, Policy};
+use super::upstreams::Upstreams;
+use super::{route, unsupported};
+
+/// Decodes a RouteConfiguration into its name and virtual hosts.
+pub(super) fn route_config(
+    field: &Field<'_>,
+    upstreams: &mut Upstreams<'_>,
+) -> Option<(String, Vec<VirtualHost>)> {
+    let mut object = field.object()?;
+    let name = object.take("name").and_then(|field| field.text()).unwrap_or_default().to_owned();
+    let policies = mirror::policies(&mut object, upstreams);
+    let hosts = object.require("virtual_hosts", "write a virtual host with `domains: [\"*\"]` and `routes`");
+    object.finish(unsupported::ROUTE_CONFIG);
+    let mut domains = Domains { route_config: name.clone(), seen: HashMap::new() };
+    let mut names: HashMap<String, Span> = HashMap::new();
+    let mut decoded = Vec::new();
+    let mut complete = true;
+    for field in hosts?.list() {
+        let host = decode(&field, &policies, &mut domains, upstreams);
+        if let Some(host) = &host
+            && names.insert(host.name.clone(), field.key).is_some()
+        {
+            field.refuse_key::<()>(
+                format!("Only unique names for virtual hosts are permitted: '{}'", host.name),
+                "",
+                "give every virtual host a name of its own",
+            );
+        }
+        complete &= host.is_some();
+        decoded.extend(host);
+    }
+    complete.then_some((name, decoded))
+}
+
+fn decode(
+    field: &Field<'_>,
+    inherited: &[Policy],
+    domains: &mut Domains,
+    upstreams: &mut Upstreams<'_>,
+) -> Option<VirtualHost> {
+    let mut object = field.object()?;
+    let name = object.require("name", "name the virtual host: `name: all`").and_then(|field| field.name());
+    let own = mirror::policies(&mut object, upstreams);
+    let policies = if own.is_empty() { inherited } else { &own };
+    let domains = object
+        .require("domains", "write the hosts it serves: `domains: [\"*\"]`")
+        .and_then(|field| domains.decode(&field));
+    let routes =
+        object.require("routes", "write a route: `routes: [{ match: { prefix: \"/\" }, route: ... }]`");
+    object.finish(unsupported::VIRTUAL_HOST);
+    let mut decoded = Vec::new();
+    let mut complete = true;
+    for field in routes.iter().flat_map(Field::list) {
+        let route = route::decode(&field, policies, upstreams);
+        complete &= route.is_some();
+        decoded.extend(route);
+    }
+    let name = name?.to_owned();
+    complete.then_some(VirtualHost { name, domains: domains?, routes: decoded })
+}
+
+/// The domains of one route configuration, each in one virtual host only.
+struct Domains {
+    route_config: String,
+    seen: HashMap<Domain, Span>,
+}
+
+impl Domains {
+    fn decode(&mut self, field: &Field<'_>) -> Option<Vec<Domain>> {
+        let items = field.list();
+        if items.is_empty() {
+            return field.refuse_key("is empty", "", "write the hosts it serves: `domains: [\"*\"]`");
+        }
+        let mut domains = Vec::new();
+        for item in &items {
+            let domain = domain(item)?;
+            if let Some(first) = self.seen.insert(domain.clone(), item.key) {
+                self.refuse(item, &domain, first);
+                return None;
+            }
+            domains.push(domain);
+        }
+        Some(domains)
+    }
+
+    fn refuse(&self, field: &Field<'_>, domain: &Domain, first: Span) {
+        let message = match domain {
+            Domain::Any => {
+                format!("Only a single wildcard domain is permitted in route {}", self.route_config)
+            }
+            _ => format!(
+                "Only unique values for domains are permitted. Duplicate entry of domain {} in route {}",
+                field.text().unwrap_or_default().to_ascii_lowercase(),
+                self.route_config
+            ),
+        };
+        field.sink.error(
+            crate::diag::Diagnostic::new(field.key, &field.path, message)
+                .label("again here")
+                .other(first, "first here")
+                .help("remove one of the two"),
+        );
+    }
+}
+
+fn domain(field: &Field<'_>) -> Option<Domain> {
+    let text = field.name()?.to_ascii_lowercase();
+    let help = "a star stands alone, at the start or at the end: `*`, `*.example`, `mimir.*`";
+    let (rest, make): (&str, fn(String) -> Domain) = match (text.strip_prefix('*'), text.strip_suffix('*')) {
+        (Some(""), _) => return Some(Domain::Any),
+        (Some(rest), _) => (rest, Domain::Suffix),
+        (None, Some(rest)) => (rest, Domain::Prefix),
+        (None, None) => (&text, Domain::Exact),
+    };
+    if rest.contains('*') {
+        return field.refuse("has a star in the middle", help);
+    }
+    Some(make(rest.to_owned()))
+}

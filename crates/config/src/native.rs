@@ -1,0 +1,176 @@
+//! The native form, for people who never had an Envoy.
+
+mod mirror;
+
+use std::time::Duration;
+
+use crate::address::{self, Url};
+use crate::load::Parts;
+use crate::model::{
+    Admin, Cluster, Conventions, Discovery, Domain, Host, HttpManager, Listener, LookupFamily, Mirror,
+    MirrorPolicy, Node, PathMatch, Route, VirtualHost,
+};
+use crate::read::{Field, Object, Unsupported};
+use crate::tree::Value;
+
+/// The primary's cluster and the listener are called so.
+pub(crate) const PRIMARY: &str = "primary";
+/// The listener's name and the prefix of its statistics.
+pub(crate) const INGRESS: &str = "ingress";
+/// Where the native form listens unless told otherwise.
+pub(crate) const LISTEN: &str = "0.0.0.0:9900";
+/// Where the admin interface listens unless told otherwise.
+pub(crate) const ADMIN: &str = "127.0.0.1:9901";
+/// The primary's route timeout, as Envoy's.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(15);
+/// Time for a TCP connection.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Names are resolved this often.
+pub(crate) const REFRESH: Duration = Duration::from_secs(5);
+
+const UNSUPPORTED: &[Unsupported] = &[
+    Unsupported::new(
+        &["tls"],
+        "clients and clusters are reached in plain HTTP",
+        "remove it; put a TLS proxy in front of this one",
+    ),
+    Unsupported::misplaced(
+        &["url", "name", "requests", "percent", "buffer", "max_request", "max_age", "headers", "auth"],
+        "belongs to a mirror",
+        "write it in an entry of `mirrors`, beside its `url`",
+    ),
+];
+
+/// Decodes a document in the native form; `None` if anything was refused.
+pub(crate) fn decode(root: &Field<'_>) -> Option<Parts> {
+    let mut object = root.object()?;
+    let listen = listen(&mut object);
+    let admin = admin(&mut object);
+    let primary = object.require("primary", "name the primary cluster: `primary: http://mimir-primary:8080`");
+    let primary = primary.and_then(|field| url(&field));
+    let timeout = timeout(&mut object);
+    let entries = object.take("mirrors").map(|field| field.list()).unwrap_or_default();
+    let mirrors = mirror::decode(&entries);
+    object.finish(UNSUPPORTED);
+    let (listen, admin, primary, timeout, mirrors) = (listen?, admin?, primary?, timeout?, mirrors?);
+    let mut clusters = vec![cluster(PRIMARY, &primary)];
+    let mut destinations = Vec::new();
+    let mut policies = Vec::new();
+    for (index, decoded) in mirrors.into_iter().enumerate() {
+        let place = clusters.len();
+        clusters.push(cluster(&decoded.mirror.name, &decoded.url));
+        destinations.push(Mirror { cluster: place, ..decoded.mirror });
+        policies.push(MirrorPolicy { mirror: index, ..decoded.policy });
+    }
+    Some(Parts {
+        node: Node::default(),
+        admin,
+        listeners: vec![Listener {
+            name: INGRESS.to_owned(),
+            address: listen,
+            http: http(Route {
+                name: String::new(),
+                path: PathMatch::Prefix("/".to_owned()),
+                cluster: 0,
+                timeout,
+                mirrors: policies,
+            }),
+        }],
+        clusters,
+        mirrors: destinations,
+    })
+}
+
+/// The connection manager of the native form: Envoy's limits, none of its headers.
+fn http(route: Route) -> HttpManager {
+    HttpManager {
+        stat_prefix: INGRESS.to_owned(),
+        conventions: Conventions::None,
+        route_config: String::new(),
+        virtual_hosts: vec![VirtualHost {
+            name: "all".to_owned(),
+            domains: vec![Domain::Any],
+            routes: vec![route],
+        }],
+        stream_idle_timeout: Some(Duration::from_secs(300)),
+        request_timeout: None,
+        request_headers_timeout: None,
+        idle_timeout: Some(Duration::from_secs(3600)),
+        max_request_headers_kb: 60,
+    }
+}
+
+fn cluster(name: &str, url: &Url) -> Cluster {
+    let discovery = match url.endpoint.host {
+        Host::Ip(_) => Discovery::Static,
+        Host::Name(_) => Discovery::StrictDns { refresh: REFRESH, family: LookupFamily::Auto },
+    };
+    Cluster {
+        name: name.to_owned(),
+        discovery,
+        endpoints: vec![url.endpoint.clone()],
+        connect_timeout: CONNECT_TIMEOUT,
+    }
+}
+
+/// A URL, or an error.
+pub(super) fn url(field: &Field<'_>) -> Option<Url> {
+    match address::url(field.text()?) {
+        Ok(url) => Some(url),
+        Err((message, help)) => field.refuse(message, help),
+    }
+}
+
+fn listen(object: &mut Object<'_>) -> Option<std::net::SocketAddr> {
+    match object.take("listen") {
+        None => LISTEN.parse().ok(),
+        Some(field) => bind(&field),
+    }
+}
+
+fn bind(field: &Field<'_>) -> Option<std::net::SocketAddr> {
+    let help = "write an IP address and a port: `0.0.0.0:9900`";
+    if let Value::Number(_) = field.node.value {
+        return field.refuse("has no address", help);
+    }
+    address::listen(field.text()?).or_else(|| field.refuse("is not an address to listen on", help))
+}
+
+#[allow(
+    clippy::option_option,
+    reason = "the outer None is an error already reported, the inner one is `off`"
+)]
+fn admin(object: &mut Object<'_>) -> Option<Option<Admin>> {
+    if object.is_null("admin") {
+        object.take("admin");
+        return Some(None);
+    }
+    let Some(field) = object.take("admin") else {
+        return Some(ADMIN.parse().ok().map(|address| Admin { address }));
+    };
+    if is_off(&field) {
+        return Some(None);
+    }
+    bind(&field).map(|address| Some(Admin { address }))
+}
+
+#[allow(
+    clippy::option_option,
+    reason = "the outer None is an error already reported, the inner one is `off`"
+)]
+fn timeout(object: &mut Object<'_>) -> Option<Option<Duration>> {
+    match object.take("timeout") {
+        None => Some(Some(TIMEOUT)),
+        Some(field) if is_off(&field) => Some(None),
+        Some(field) => field.duration_or_off(),
+    }
+}
+
+/// `off`, which YAML 1.1 reads as a boolean unless it is quoted.
+fn is_off(field: &Field<'_>) -> bool {
+    match &field.node.value {
+        Value::Bool(value) => !value,
+        Value::Text(text) => &**text == "off",
+        _ => false,
+    }
+}

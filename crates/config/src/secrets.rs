@@ -1,0 +1,97 @@
+//! Keeping secrets out of everything that is shown: diagnostics and the document of `/config_dump`.
+
+use serde_json::{Map, Number, Value as Json};
+
+use crate::source::Source;
+use crate::tree::{Entry, Node, Value};
+
+/// What stands for a secret in the document.
+const REDACTED: &str = "[redacted]";
+/// Settings whose value is a secret.
+const SETTINGS: [&str; 2] = ["password", "bearer"];
+/// Headers whose value is a secret.
+const HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
+
+/// Whether the value of a header must not be shown.
+pub(crate) fn is_secret_header(name: &str) -> bool {
+    HEADERS.iter().any(|header| header.eq_ignore_ascii_case(name))
+}
+
+/// Whether an entry of a map holds a secret: by its own key, or as the `value` beside a header's name.
+fn is_secret(entry: &Entry, siblings: &[Entry]) -> bool {
+    let beside = |sibling: &Entry| {
+        &*sibling.key == "key" && matches!(&sibling.node.value, Value::Text(name) if is_secret_header(name))
+    };
+    SETTINGS.contains(&&*entry.key)
+        || is_secret_header(&entry.key)
+        || (matches!(&*entry.key, "value" | "raw_value" | "rawValue") && siblings.iter().any(beside))
+}
+
+/// The document as JSON, secrets replaced.
+pub(crate) fn document(node: &Node) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Number(number) => match number.whole {
+            Some(whole) => Json::Number(whole.into()),
+            None => Number::from_f64(number.value).map_or(Json::Null, Json::Number),
+        },
+        Value::Text(text) => Json::String(without_userinfo(text)),
+        Value::List(items) => Json::Array(items.iter().map(document).collect()),
+        Value::Map(entries) => {
+            let pairs = entries.iter().map(|entry| {
+                let value =
+                    if is_secret(entry, entries) { Json::from(REDACTED) } else { document(&entry.node) };
+                (entry.key.to_string(), value)
+            });
+            Json::Object(pairs.collect::<Map<_, _>>())
+        }
+    }
+}
+
+fn without_userinfo(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let authority = rest.find('/').map_or(rest, |at| rest.get(..at).unwrap_or(rest));
+    match authority.rfind('@') {
+        Some(at) => format!("{scheme}://{REDACTED}{}", rest.get(at..).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// Hides the secrets of a tree in the text that it came from.
+pub(crate) fn hide(node: &Node, source: &mut Source) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| hide(item, source)),
+        Value::Map(entries) => {
+            for entry in entries {
+                if is_secret(entry, entries) {
+                    source.hide(entry.node.span.start, entry.node.span.end);
+                } else {
+                    hide(&entry.node, source);
+                }
+            }
+        }
+        Value::Text(text) if text.contains("://") && text.contains('@') => {
+            source.hide(node.span.start, node.span.end);
+        }
+        _ => {}
+    }
+}
+
+/// Hides what may be secret in a text that is not valid YAML, line by line.
+pub(crate) fn hide_by_line(source: &mut Source) {
+    let mut start = 0;
+    let mut spans = Vec::new();
+    for line in source.shown.split_inclusive('\n') {
+        let lower = line.to_ascii_lowercase();
+        let words = SETTINGS.iter().chain(&HEADERS).chain(&["://"]);
+        let first = words.filter_map(|word| lower.find(word).map(|at| at + word.len())).min();
+        if let Some(at) = first {
+            spans.push((start + at, start + line.trim_end().len()));
+        }
+        start += line.len();
+    }
+    for (from, to) in spans {
+        source.hide(from, to);
+    }
+}

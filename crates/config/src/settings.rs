@@ -1,0 +1,67 @@
+//! A mirror's settings: the same keys in the native form and in an Envoy file's
+//! `metadata.filter_metadata["mimir_mirror"]`.
+
+use crate::auth;
+use crate::model::{Mirror, Requests};
+use crate::read::{Field, Object, Unsupported};
+
+/// Settings of the design that this version does not have.
+pub(crate) const UNSUPPORTED: &[Unsupported] = &[
+    Unsupported::new(
+        &["backlog"],
+        "copies are kept in memory only",
+        "remove it; `buffer` and `max_age` bound what is kept",
+    ),
+    Unsupported::new(
+        &["tls"],
+        "connections to mirrors are plain HTTP",
+        "remove it; put a TLS client proxy in front of the mirror",
+    ),
+];
+
+/// Reads the settings that both forms share into a mirror that has its defaults.
+pub(crate) fn read(object: &mut Object<'_>, mirror: &mut Mirror) {
+    fn set<T>(target: &mut T, value: Option<T>) {
+        if let Some(value) = value {
+            *target = value;
+        }
+    }
+    let requests = [("writes", 0, Requests::Writes), ("all", 1, Requests::All)];
+    set(&mut mirror.requests, object.take("requests").and_then(|field| field.choice(&requests)));
+    set(&mut mirror.copy_admin, object.take("copy_admin").and_then(|field| field.boolean()));
+    if let Some(field) = object.take("timeout") {
+        mirror.timeout = field.positive_duration();
+    }
+    set(&mut mirror.max_request, object.take("max_request").and_then(|field| field.size()));
+    let buffer = object.take("buffer");
+    set(&mut mirror.buffer, buffer.as_ref().and_then(Field::size));
+    set(&mut mirror.max_age, object.take("max_age").and_then(|field| field.positive_duration()));
+    set(&mut mirror.max_connections, object.take("max_connections").and_then(|field| field.whole(1, 65_535)));
+    set(&mut mirror.max_copies, object.take("max_copies").and_then(|field| field.whole(1, 16_777_216)));
+    if let Some(field) = object.take("auth") {
+        mirror.auth = auth::read(&field);
+    }
+    only(object, "delivery", "memory", "copies are kept in memory only");
+    only(object, "order", "none", "copies of one mirror are sent concurrently");
+    only(object, "when", "received", "a copy is sent as soon as its request is complete");
+    if mirror.buffer < mirror.max_request {
+        let field = buffer.unwrap_or_else(|| object.field.clone());
+        field.refuse_key::<()>(
+            "`buffer` is smaller than `max_request`",
+            "",
+            "a request of `max_request` bytes must fit: raise `buffer` or lower `max_request`",
+        );
+    }
+}
+
+/// A setting of which this version knows one value.
+fn only(object: &mut Object<'_>, name: &'static str, value: &str, why: &str) {
+    let Some(field) = object.take(name) else { return };
+    let Some(written) = field.text() else { return };
+    if written != value {
+        field.refuse::<()>(
+            format!("`{written}` is not supported by this version"),
+            format!("write `{name}: {value}` or remove it: {why}"),
+        );
+    }
+}

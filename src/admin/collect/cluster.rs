@@ -1,0 +1,179 @@
+//! Clusters: Envoy's `cluster.<name>.*`.
+
+use std::collections::BTreeMap;
+
+use super::{Kind, Labels, Metrics, sanitized, sum};
+use crate::admin::View;
+use crate::stats::histogram::HistogramSum;
+use crate::stats::{AnswerStats, ClusterStats, DiscoveryStats};
+
+const CLUSTER: &str = "envoy_cluster_name";
+
+type Row<S> = (&'static str, Kind, fn(&S) -> u64);
+
+/// `cluster.<name>.<row>`, written by the workers.
+const ROWS: [Row<ClusterStats>; 18] = [
+    ("upstream_cx_total", Kind::Counter, |s| s.cx_total.get()),
+    ("upstream_cx_active", Kind::Gauge, |s| s.cx_active.get()),
+    ("upstream_cx_connect_fail", Kind::Counter, |s| s.cx_connect_fail.get()),
+    ("upstream_cx_connect_timeout", Kind::Counter, |s| s.cx_connect_timeout.get()),
+    ("upstream_cx_destroy", Kind::Counter, |s| s.cx_destroy.get()),
+    ("upstream_cx_destroy_with_active_rq", Kind::Counter, |s| s.cx_destroy_with_active_rq.get()),
+    ("upstream_cx_none_healthy", Kind::Counter, |s| s.cx_none_healthy.get()),
+    ("upstream_cx_idle_timeout", Kind::Counter, |s| s.cx_idle_timeout.get()),
+    ("upstream_cx_rx_bytes_total", Kind::Counter, |s| s.cx_rx_bytes_total.get()),
+    ("upstream_cx_tx_bytes_total", Kind::Counter, |s| s.cx_tx_bytes_total.get()),
+    ("upstream_rq_total", Kind::Counter, |s| s.rq_total.get()),
+    ("upstream_rq_active", Kind::Gauge, |s| s.rq_active.get()),
+    ("upstream_rq_pending_total", Kind::Counter, |s| s.rq_pending_total.get()),
+    ("upstream_rq_pending_active", Kind::Gauge, |s| s.rq_pending_active.get()),
+    ("upstream_rq_timeout", Kind::Counter, |s| s.rq_timeout.get()),
+    ("upstream_rq_rx_reset", Kind::Counter, |s| s.rq_rx_reset.get()),
+    ("upstream_rq_tx_reset", Kind::Counter, |s| s.rq_tx_reset.get()),
+    ("upstream_rq_retry", Kind::Counter, |s| s.rq_retry.get()),
+];
+
+/// `cluster.<name>.<row>`, written by the control thread. There are no health checks: who is a member is healthy.
+const DISCOVERY: [Row<DiscoveryStats>; 7] = [
+    ("update_attempt", Kind::Counter, |s| s.update_attempt.get()),
+    ("update_success", Kind::Counter, |s| s.update_success.get()),
+    ("update_failure", Kind::Counter, |s| s.update_failure.get()),
+    ("update_empty", Kind::Counter, |s| s.update_empty.get()),
+    ("membership_change", Kind::Counter, |s| s.membership_change.get()),
+    ("membership_total", Kind::Gauge, |s| s.membership_total.get()),
+    ("membership_healthy", Kind::Gauge, |s| s.membership_total.get()),
+];
+
+pub(super) fn collect(view: &View, metrics: &mut Metrics) {
+    for (index, cluster) in view.config.clusters.iter().enumerate() {
+        let name = sanitized(&cluster.name);
+        let labels = || vec![(CLUSTER, name.clone())];
+        for (row, kind, read) in ROWS {
+            let n = sum(view, |worker| worker.clusters.get(index).map(read));
+            metrics.envoy(format!("envoy_cluster_{row}"), kind, format!("cluster.{name}.{row}"), labels(), n);
+        }
+        if let Some(discovery) = view.stats.control.clusters.get(index) {
+            for (row, kind, read) in DISCOVERY {
+                let text = format!("cluster.{name}.{row}");
+                metrics.envoy(format!("envoy_cluster_{row}"), kind, text, labels(), read(discovery));
+            }
+        }
+        Answers::of(view, index).collect(&name, metrics);
+    }
+}
+
+/// Answers of one cluster, summed over the workers.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    pub(crate) external: Sum,
+    pub(crate) internal: Sum,
+}
+
+/// Answers by status, and their times.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Sum {
+    pub(crate) by_status: BTreeMap<u16, u64>,
+    pub(crate) time: HistogramSum,
+}
+
+impl Sum {
+    fn add(&mut self, stats: &AnswerStats) {
+        for (status, n) in stats.statuses() {
+            *self.by_status.entry(status).or_default() += n;
+        }
+        stats.time.add_to(&mut self.time);
+    }
+
+    /// Answers with a status in this range.
+    pub(crate) fn count(&self, statuses: std::ops::Range<u16>) -> u64 {
+        self.by_status.range(statuses).map(|(_, n)| n).sum()
+    }
+}
+
+impl Answers {
+    pub(crate) fn of(view: &View, cluster: usize) -> Self {
+        let mut answers = Self::default();
+        for stats in view.stats.workers.iter().filter_map(|worker| worker.clusters.get(cluster)) {
+            answers.external.add(&stats.external);
+            answers.internal.add(&stats.internal);
+        }
+        answers
+    }
+
+    /// Both kinds together.
+    pub(crate) fn total(&self) -> Sum {
+        let mut total = self.external.clone();
+        for (status, n) in &self.internal.by_status {
+            *total.by_status.entry(*status).or_default() += n;
+        }
+        for (sum, n) in total.time.buckets.iter_mut().zip(self.internal.time.buckets) {
+            *sum += n;
+        }
+        total.time.sum_us += self.internal.time.sum_us;
+        total
+    }
+
+    fn collect(&self, cluster: &str, metrics: &mut Metrics) {
+        Group::ALL.name(cluster, &self.total(), metrics);
+        // As in Envoy, these two appear with their first answer.
+        for (group, sum) in [(&Group::EXTERNAL, &self.external), (&Group::INTERNAL, &self.internal)] {
+            if !sum.by_status.is_empty() || sum.time.count() > 0 {
+                group.name(cluster, sum, metrics);
+            }
+        }
+    }
+}
+
+/// The names of a group of answers.
+struct Group {
+    /// After `cluster.<name>.`
+    text: &'static str,
+    by_code: &'static str,
+    by_class: &'static str,
+    completed: &'static str,
+    time: &'static str,
+}
+
+impl Group {
+    const ALL: Self = Self {
+        text: "",
+        by_code: "envoy_cluster_upstream_rq",
+        by_class: "envoy_cluster_upstream_rq_xx",
+        completed: "envoy_cluster_upstream_rq_completed",
+        time: "envoy_cluster_upstream_rq_time",
+    };
+    const EXTERNAL: Self = Self {
+        text: "external.",
+        by_code: "envoy_cluster_external_upstream_rq",
+        by_class: "envoy_cluster_external_upstream_rq_xx",
+        completed: "envoy_cluster_external_upstream_rq_completed",
+        time: "envoy_cluster_external_upstream_rq_time",
+    };
+    const INTERNAL: Self = Self {
+        text: "internal.",
+        by_code: "envoy_cluster_internal_upstream_rq",
+        by_class: "envoy_cluster_internal_upstream_rq_xx",
+        completed: "envoy_cluster_internal_upstream_rq_completed",
+        time: "envoy_cluster_internal_upstream_rq_time",
+    };
+
+    fn name(&self, cluster: &str, sum: &Sum, metrics: &mut Metrics) {
+        let text = |suffix: &str| format!("cluster.{cluster}.{}upstream_rq_{suffix}", self.text);
+        let labels = |first: Option<(&'static str, String)>| -> Labels {
+            first.into_iter().chain([(CLUSTER, cluster.to_owned())]).collect()
+        };
+        for (status, n) in &sum.by_status {
+            let labels = labels(Some(("envoy_response_code", status.to_string())));
+            metrics.envoy(self.by_code, Kind::Counter, text(&status.to_string()), labels, *n);
+        }
+        // All five from the start: a rate over a series that begins at 1 misses its first increment.
+        for class in 1..=5u16 {
+            let labels = labels(Some(("envoy_response_code_class", class.to_string())));
+            let n = sum.count(class * 100..class * 100 + 100);
+            metrics.envoy(self.by_class, Kind::Counter, text(&format!("{class}xx")), labels, n);
+        }
+        let completed = sum.by_status.values().sum();
+        metrics.envoy(self.completed, Kind::Counter, text("completed"), labels(None), completed);
+        metrics.envoy_time(self.time, text("time"), labels(None), sum.time.clone());
+    }
+}

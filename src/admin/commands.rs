@@ -1,0 +1,153 @@
+//! Endpoints that change something. Each turns into a [`Command`] for the control thread, which decides; the answer
+//! says that the command was taken, not that it is done. Nothing here waits.
+
+use http::StatusCode;
+use tokio::sync::mpsc::error::TrySendError;
+use tracing::level_filters::LevelFilter;
+
+use super::answer::Answer;
+use super::query::Query;
+use super::{Command, View};
+
+/// `/quitquitquit`.
+pub(crate) fn quit(view: &View, _: &Query) -> Answer {
+    send(view, Command::Quit, "OK\n")
+}
+
+/// `/healthcheck/fail`.
+pub(crate) fn fail_health_check(view: &View, _: &Query) -> Answer {
+    send(view, Command::FailHealthCheck, "OK\n")
+}
+
+/// `/healthcheck/ok`.
+pub(crate) fn pass_health_check(view: &View, _: &Query) -> Answer {
+    send(view, Command::PassHealthCheck, "OK\n")
+}
+
+/// `/drain_listeners`.
+pub(crate) fn drain_listeners(view: &View, query: &Query) -> Answer {
+    if query.has("inboundonly") || query.has("skip_exit") {
+        let sentence = "inboundonly and skip_exit are not supported: all listeners are drained and closed\n";
+        return Answer::error(StatusCode::BAD_REQUEST, sentence);
+    }
+    send(view, Command::DrainListeners { graceful: query.has("graceful") }, "OK\n")
+}
+
+/// `/reset_counters`: each counter belongs to the thread that counts.
+pub(crate) fn reset_counters(_: &View, _: &Query) -> Answer {
+    let sentence =
+        "counters are never reset: each is written by one thread only. Compare two readings instead.\n";
+    Answer::error(StatusCode::NOT_IMPLEMENTED, sentence)
+}
+
+/// `/logging`: there is one logger, so only its level can be set.
+pub(crate) fn logging(view: &View, query: &Query) -> Answer {
+    if query.is_empty() {
+        return Answer::text(loggers(LevelFilter::current()));
+    }
+    match query.get("level").and_then(level) {
+        Some(level) => send(view, Command::SetLogLevel(level), &loggers(level)),
+        None => Answer::error(
+            StatusCode::BAD_REQUEST,
+            "error: unknown logger level\n\nusage: /logging?level=<level> (change all levels)\n\
+             levels: trace debug info warning error critical off\n",
+        ),
+    }
+}
+
+fn loggers(level: LevelFilter) -> String {
+    let name = match level {
+        LevelFilter::OFF => "off",
+        LevelFilter::ERROR => "error",
+        LevelFilter::WARN => "warning",
+        LevelFilter::INFO => "info",
+        LevelFilter::DEBUG => "debug",
+        LevelFilter::TRACE => "trace",
+    };
+    format!("active loggers:\n  mimir-mirror: {name}\n\n")
+}
+
+/// Envoy's names of levels; there is nothing above `error` here.
+fn level(name: &str) -> Option<LevelFilter> {
+    Some(match name {
+        "trace" => LevelFilter::TRACE,
+        "debug" => LevelFilter::DEBUG,
+        "info" => LevelFilter::INFO,
+        "warning" | "warn" => LevelFilter::WARN,
+        "error" | "critical" => LevelFilter::ERROR,
+        "off" => LevelFilter::OFF,
+        _ => return None,
+    })
+}
+
+fn send(view: &View, command: Command, accepted: &str) -> Answer {
+    match view.commands.try_send(command) {
+        Ok(()) => {
+            tracing::info!(?command, "asked through the admin listener");
+            Answer::text(accepted)
+        }
+        Err(TrySendError::Full(_)) => {
+            Answer::error(StatusCode::SERVICE_UNAVAILABLE, "busy with earlier commands, try again\n")
+        }
+        Err(TrySendError::Closed(_)) => {
+            Answer::error(StatusCode::SERVICE_UNAVAILABLE, "the process is about to exit\n")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::endpoints::Handler;
+    use crate::admin::fixture;
+
+    #[test]
+    fn each_endpoint_sends_its_command() {
+        let mut fixture = fixture::new();
+        let cases: [(Handler, &str, Command); 6] = [
+            (quit, "", Command::Quit),
+            (fail_health_check, "", Command::FailHealthCheck),
+            (pass_health_check, "", Command::PassHealthCheck),
+            (drain_listeners, "", Command::DrainListeners { graceful: false }),
+            (drain_listeners, "graceful", Command::DrainListeners { graceful: true }),
+            (logging, "level=warning", Command::SetLogLevel(LevelFilter::WARN)),
+        ];
+        for (endpoint, query, expected) in cases {
+            assert_eq!(endpoint(&fixture.view, &Query::parse(query)).status, StatusCode::OK);
+            assert_eq!(fixture.commands.try_recv().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_full_or_closed_inbox_is_a_503_at_once() {
+        let mut fixture = fixture::new();
+        for _ in 0..fixture.view.commands.max_capacity() {
+            assert_eq!(quit(&fixture.view, &Query::default()).status, StatusCode::OK);
+        }
+        assert_eq!(quit(&fixture.view, &Query::default()).status, StatusCode::SERVICE_UNAVAILABLE);
+        fixture.commands.close();
+        assert_eq!(quit(&fixture.view, &Query::default()).status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_said_and_sends_nothing() {
+        let mut fixture = fixture::new();
+        for query in ["level=loud", "paths=a:debug", "level"] {
+            assert_eq!(
+                logging(&fixture.view, &Query::parse(query)).status,
+                StatusCode::BAD_REQUEST,
+                "{query}"
+            );
+        }
+        let drained = drain_listeners(&fixture.view, &Query::parse("inboundonly&graceful"));
+        assert_eq!(drained.status, StatusCode::BAD_REQUEST);
+        assert_eq!(reset_counters(&fixture.view, &Query::default()).status, StatusCode::NOT_IMPLEMENTED);
+        assert!(fixture.commands.try_recv().is_err());
+    }
+
+    #[test]
+    fn without_a_level_the_present_one_is_shown() {
+        let answer = logging(&fixture::new().view, &Query::default());
+        assert!(answer.body.starts_with("active loggers:\n  mimir-mirror: "), "{}", answer.body);
+    }
+}

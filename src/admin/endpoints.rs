@@ -1,0 +1,195 @@
+//! The table of endpoints: what is served, what `/help` says, and which of them change something.
+
+use std::fmt::Write;
+
+use http::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
+use http::request::Parts;
+use http::{Method, StatusCode};
+
+use super::View;
+use super::answer::Answer;
+use super::query::Query;
+use super::{clusters, commands, config_dump, memory, server_info, stats};
+
+/// Answers from the view and the request's parameters, without waiting.
+pub(crate) type Handler = fn(&View, &Query) -> Answer;
+
+struct Endpoint {
+    path: &'static str,
+    help: &'static str,
+    /// Names of parameters and what they do.
+    parameters: &'static [(&'static str, &'static str)],
+    /// Changes something: needs POST.
+    mutates: bool,
+    answer: Handler,
+}
+
+const fn get(path: &'static str, help: &'static str, answer: Handler) -> Endpoint {
+    Endpoint { path, help, parameters: &[], mutates: false, answer }
+}
+
+const fn post(path: &'static str, help: &'static str, answer: Handler) -> Endpoint {
+    Endpoint { path, help, parameters: &[], mutates: true, answer }
+}
+
+impl Endpoint {
+    const fn with(self, parameters: &'static [(&'static str, &'static str)]) -> Self {
+        Self { parameters, ..self }
+    }
+}
+
+const FORMAT: (&str, &str) = ("format", "one of text, json");
+const FILTER: (&str, &str) = ("filter", "regular expression; keeps the names it matches");
+const INVERT: (&str, &str) = ("invert_filter", "keeps the others instead");
+const USED_ONLY: (&str, &str) = ("usedonly", "leaves out counters at 0 and empty histograms");
+
+/// Sorted by path, the order of `/help`.
+static ENDPOINTS: [Endpoint; 17] = [
+    get("/", "Admin home page", index),
+    get("/certs", "print certs on machine", server_info::certs),
+    get("/clusters", "upstream cluster status", clusters::clusters).with(&[FILTER, FORMAT]),
+    get("/config_dump", "dump the configuration in force, without secrets", config_dump::report),
+    post("/drain_listeners", "drain listeners", commands::drain_listeners)
+        .with(&[("graceful", "let clients leave during the drain time, then close")]),
+    post("/healthcheck/fail", "cause the server to fail health checks", commands::fail_health_check),
+    post("/healthcheck/ok", "cause the server to pass health checks", commands::pass_health_check),
+    get("/help", "print out list of admin commands", |_, _| Answer::text(help())),
+    get(
+        "/hot_restart_version",
+        "print the hot restart compatibility version",
+        server_info::hot_restart_version,
+    ),
+    get("/listeners", "print listener info", clusters::listeners).with(&[FORMAT]),
+    post("/logging", "query/change the logging level", commands::logging)
+        .with(&[("level", "one of trace, debug, info, warning, error, critical, off")]),
+    get("/memory", "print current memory usage", memory::report),
+    post("/quitquitquit", "drain, then exit the server", commands::quit),
+    get("/ready", "print server state, return 200 if LIVE, otherwise return 503", server_info::ready),
+    get("/server_info", "print server version/status information", server_info::server_info),
+    get("/stats", "print server stats", stats::any).with(&[
+        USED_ONLY,
+        FILTER,
+        INVERT,
+        ("format", "one of text, json, prometheus"),
+        ("type", "one of All, Counters, Histograms, Gauges"),
+    ]),
+    get("/stats/prometheus", "print server stats in prometheus format", stats::prometheus)
+        .with(&[USED_ONLY, FILTER, INVERT]),
+];
+
+/// Known, but never possible here; not in `/help`.
+static RESET_COUNTERS: Endpoint = post("/reset_counters", "", commands::reset_counters);
+
+/// Answers one request. `body` counts only as a form, as in Envoy: `curl -d level=debug`.
+pub(crate) fn answer(view: &View, head: &Parts, body: &[u8]) -> Answer {
+    let all = ENDPOINTS.iter().chain([&RESET_COUNTERS]);
+    let Some(endpoint) = all.into_iter().find(|endpoint| endpoint.path == head.uri.path()) else {
+        return Answer::error(StatusCode::NOT_FOUND, format!("invalid path. {}", help()));
+    };
+    if endpoint.mutates && head.method != Method::POST {
+        let sentence = format!("Method {} not allowed, POST required.", head.method);
+        return Answer::error(StatusCode::METHOD_NOT_ALLOWED, sentence);
+    }
+    if head.method == Method::POST && is_cross_site(&head.headers) {
+        return Answer::error(StatusCode::FORBIDDEN, "requests from other sites' pages are refused\n");
+    }
+    (endpoint.answer)(view, &query(head, body))
+}
+
+fn query(head: &Parts, body: &[u8]) -> Query {
+    let query = Query::parse(head.uri.query().unwrap_or_default());
+    let is_form = head.headers.get(CONTENT_TYPE).is_some_and(|v| v == "application/x-www-form-urlencoded");
+    match std::str::from_utf8(body) {
+        Ok(form) if query.is_empty() && is_form => Query::parse(form.trim()),
+        _ => query,
+    }
+}
+
+/// Whether a browser sent this from a page that is not ours. Browsers add `Origin` to every POST and
+/// `Sec-Fetch-Site` to every request; tools like curl add neither.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).map_or(&b""[..], |host| host.as_bytes());
+    let is_own = |origin: &[u8]| {
+        let rest = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+        rest.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+    };
+    let is_ours = |site: &[u8]| matches!(site, b"same-origin" | b"none");
+    !headers.get_all(ORIGIN).iter().all(|origin| is_own(origin.as_bytes()))
+        || !headers.get_all("sec-fetch-site").iter().all(|site| is_ours(site.as_bytes()))
+}
+
+/// `/help`, and the end of a 404.
+fn help() -> String {
+    let mut out = String::from("admin commands are:\n");
+    for endpoint in &ENDPOINTS {
+        let method = if endpoint.mutates { " (POST)" } else { "" };
+        let _ = writeln!(out, "  {}{method}: {}", endpoint.path, endpoint.help);
+        for (name, help) in endpoint.parameters {
+            let _ = writeln!(out, "      {name}: {help}");
+        }
+    }
+    out
+}
+
+/// `/`: the table as links and buttons.
+fn index(_: &View, _: &Query) -> Answer {
+    let mut rows = String::new();
+    for Endpoint { path, help, mutates, .. } in &ENDPOINTS {
+        let control = if *mutates {
+            format!("<form method=\"post\" action=\"{path}\"><button>{path}</button></form>")
+        } else {
+            format!("<a href=\"{path}\">{path}</a>")
+        };
+        let _ = writeln!(rows, "<tr><td>{control}</td><td>{help}</td></tr>");
+    }
+    Answer::html(format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>mimir-mirror</title>\n\
+         <style>body {{ font-family: sans-serif }} td {{ padding: 2px 1em }} form {{ margin: 0 }}</style>\n\
+         </head>\n<body>\n<h1>mimir-mirror {}</h1>\n<table>\n{rows}</table>\n</body>\n</html>\n",
+        env!("CARGO_PKG_VERSION"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_its_paths_are_distinct() {
+        assert!(ENDPOINTS.is_sorted_by(|a, b| a.path < b.path));
+    }
+
+    #[test]
+    fn help_marks_what_needs_post() {
+        let help = help();
+        assert!(help.starts_with("admin commands are:\n  /: Admin home page\n  /certs: "), "{help}");
+        assert!(help.contains("\n  /quitquitquit (POST): "), "{help}");
+        assert!(!help.contains("reset_counters"), "{help}");
+    }
+
+    #[test]
+    fn only_our_own_pages_and_tools_may_post() {
+        let site = |pairs: &[(&str, &str)]| {
+            let headers = pairs.iter().map(|(name, value)| {
+                (name.parse::<http::HeaderName>().unwrap(), value.parse::<http::HeaderValue>().unwrap())
+            });
+            is_cross_site(&headers.collect())
+        };
+        assert!(!site(&[("host", "admin:9901")]));
+        assert!(!site(&[
+            ("host", "admin:9901"),
+            ("origin", "http://Admin:9901"),
+            ("sec-fetch-site", "same-origin")
+        ]));
+        assert!(site(&[("host", "admin:9901"), ("origin", "http://evil.example")]));
+        assert!(site(&[("host", "admin:9901"), ("origin", "http://admin:9901.evil.example")]));
+        assert!(site(&[("host", "admin:9901"), ("origin", "null")]));
+        assert!(site(&[("host", "admin:9901"), ("sec-fetch-site", "cross-site")]));
+        assert!(site(&[
+            ("host", "admin:9901"),
+            ("origin", "http://admin:9901"),
+            ("sec-fetch-site", "same-site")
+        ]));
+        assert!(site(&[("origin", "http://evil.example")]));
+    }
+}

@@ -1,0 +1,160 @@
+//! A [`View`] for tests: one listener, a primary and a mirror, two workers.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use config::model::{
+    Cluster, Config, Conventions, CopyHost, Discovery, Domain, Endpoint, Fraction, HeaderMutation, Host,
+    HttpManager, Listener, LookupFamily, Mirror, MirrorPolicy, Node, PathMatch, Requests, Route, VirtualHost,
+};
+use http::{HeaderName, HeaderValue};
+use tokio::sync::{mpsc, watch};
+
+use super::{Command, View};
+use crate::lifecycle::Lifecycle;
+use crate::mirror::ledger::{Ledger, Outcome};
+use crate::stats::{ControlStats, Stats, WorkerStats};
+
+/// What no answer may contain.
+pub(crate) const SECRET: &str = "c2VjcmV0";
+
+/// A view, with the other ends of its channels.
+pub(crate) struct Fixture {
+    pub(crate) view: View,
+    pub(crate) commands: mpsc::Receiver<Command>,
+}
+
+impl Fixture {
+    /// Replaces the configuration, with fresh counters.
+    pub(crate) fn reconfigure(&mut self, config: Config) {
+        self.view.stats = stats(&config);
+        self.view.config = Arc::new(config);
+    }
+}
+
+/// Nothing has happened yet; the listeners are open.
+pub(crate) fn new() -> Fixture {
+    let config = config();
+    let (send, commands) = mpsc::channel(2);
+    let lifecycle = Lifecycle::default();
+    lifecycle.set_live();
+    let addresses = ["127.0.0.1:8080", "10.0.0.7:8081"];
+    let endpoints = addresses.map(|at| watch::channel(Arc::from([at.parse().unwrap()])).1).into();
+    let view = View {
+        stats: stats(&config),
+        config: Arc::new(config),
+        lifecycle: Arc::new(lifecycle),
+        endpoints,
+        listening: vec!["127.0.0.1:9900".parse().unwrap()],
+        options: serde_json::json!({"concurrency": 2}),
+        commands: send,
+    };
+    Fixture { view, commands }
+}
+
+/// Four requests, of which one got a 503; five copies, of which two are still pending.
+pub(crate) fn busy() -> Fixture {
+    let fixture = new();
+    let stats = &fixture.view.stats;
+    stats.control.listeners[0].accepted.add(7);
+    stats.control.clusters[0].membership_total.set(1);
+    for (worker, statuses) in stats.workers.iter().zip([[200, 200], [200, 503]]) {
+        for status in statuses {
+            worker.http[0].rq_total.inc();
+            worker.http[0].rq_completed.inc();
+            worker.http[0].rq_by_class[usize::from(status / 100 - 1)].inc();
+            worker.clusters[0].rq_total.inc();
+            worker.clusters[0].external.count(status);
+            worker.clusters[0].external.time.record(Duration::from_millis(4));
+        }
+        worker.clusters[1].internal.count(204);
+        worker.mirrors[0].duration.record(Duration::from_millis(20));
+    }
+    stats.workers[0].mirrors[0].lag_ms.set(1500);
+    stats.workers[1].mirrors[0].lag_ms.set(20);
+    let ledger = Rc::new(Ledger::new(Arc::clone(&stats.workers[0]), 0).unwrap());
+    for outcome in [Outcome::Delivered, Outcome::Delivered, Outcome::FailedServerError] {
+        ledger.receive().finish(outcome);
+    }
+    // Still pending: forgetting the tokens keeps their places.
+    std::mem::forget([ledger.receive(), ledger.receive()]);
+    fixture
+}
+
+fn stats(config: &Config) -> Arc<Stats> {
+    Arc::new(Stats {
+        workers: (0..2).map(|_| Arc::new(WorkerStats::new(config))).collect(),
+        control: Arc::new(ControlStats::new(config)),
+        started: Instant::now(),
+    })
+}
+
+fn config() -> Config {
+    let secret = |scheme: &str| HeaderValue::from_str(&format!("{scheme} {SECRET}")).unwrap();
+    let mirror = Mirror {
+        auth: Some(secret("Basic")),
+        ..Mirror::with_defaults("a \"quoted\" name".to_owned(), 1, Requests::Writes)
+    };
+    let policy = MirrorPolicy {
+        mirror: 0,
+        fraction: Fraction { numerator: 25, denominator: 10_000 },
+        host: CopyHost::Literal(HeaderValue::from_static("secondary.example")),
+        headers: vec![
+            HeaderMutation::Set(HeaderName::from_static("x-token"), secret("Bearer")),
+            HeaderMutation::Remove(HeaderName::from_static("cookie")),
+        ],
+    };
+    let route = Route {
+        name: String::new(),
+        path: PathMatch::Prefix("/".to_owned()),
+        cluster: 0,
+        timeout: Some(Duration::from_secs(15)),
+        mirrors: vec![policy],
+    };
+    Config {
+        origin: "test.yaml".to_owned(),
+        node: Node { id: "n1".to_owned(), cluster: "c1".to_owned(), zone: "z1".to_owned() },
+        admin: None,
+        listeners: vec![listener(route)],
+        clusters: clusters(),
+        mirrors: vec![mirror],
+        warnings: vec![],
+        document: serde_json::json!({"listen": "127.0.0.1:9900"}),
+    }
+}
+
+fn listener(route: Route) -> Listener {
+    let host = VirtualHost { name: "all".to_owned(), domains: vec![Domain::Any], routes: vec![route] };
+    Listener {
+        name: "ingress".to_owned(),
+        address: "127.0.0.1:0".parse().unwrap(),
+        http: HttpManager {
+            stat_prefix: "ingress".to_owned(),
+            conventions: Conventions::None,
+            route_config: "local".to_owned(),
+            virtual_hosts: vec![host],
+            stream_idle_timeout: Some(Duration::from_secs(300)),
+            request_timeout: None,
+            request_headers_timeout: None,
+            idle_timeout: Some(Duration::from_secs(3600)),
+            max_request_headers_kb: 60,
+        },
+    }
+}
+
+fn clusters() -> Vec<Cluster> {
+    let primary = Cluster {
+        name: "primary".to_owned(),
+        discovery: Discovery::Static,
+        endpoints: vec![Endpoint { host: Host::Ip("127.0.0.1".parse().unwrap()), port: 8080 }],
+        connect_timeout: Duration::from_secs(5),
+    };
+    let mirror = Cluster {
+        name: "mirror_a".to_owned(),
+        discovery: Discovery::StrictDns { refresh: Duration::from_secs(5), family: LookupFamily::V4Only },
+        endpoints: vec![Endpoint { host: Host::Name("secondary.example".to_owned()), port: 8081 }],
+        connect_timeout: Duration::from_millis(250),
+    };
+    vec![primary, mirror]
+}

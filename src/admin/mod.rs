@@ -1,0 +1,67 @@
+//! The admin listener.
+//!
+//! Enters: HTTP requests of operators and scrapers. Leaves: reports read from the statistics, and typed
+//! [`Command`]s for the control thread. Runs on a thread of its own: a scrape never delays a request.
+
+mod answer;
+mod clusters;
+mod collect;
+mod commands;
+mod config_dump;
+mod endpoints;
+#[cfg(test)]
+mod fixture;
+mod memory;
+mod query;
+mod render;
+mod server;
+mod server_info;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::lifecycle::Lifecycle;
+use crate::stats::Stats;
+
+pub(crate) use server::spawn;
+
+/// What an operator may ask of the process. The control thread decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// `POST /quitquitquit`: drain, then exit 0.
+    Quit,
+    /// `POST /healthcheck/fail`.
+    FailHealthCheck,
+    /// `POST /healthcheck/ok`.
+    PassHealthCheck,
+    /// `POST /drain_listeners`: stop accepting; with `graceful`, after the drain time.
+    DrainListeners {
+        /// `?graceful`
+        graceful: bool,
+    },
+    /// `POST /reset_counters` is refused, see `endpoints`; this one only sets the log level (`POST /logging?level=`).
+    SetLogLevel(tracing::level_filters::LevelFilter),
+}
+
+/// What the admin thread may see.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    /// The configuration in force.
+    pub(crate) config: Arc<config::model::Config>,
+    /// All counters.
+    pub(crate) stats: Arc<Stats>,
+    /// State of the process.
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    /// The addresses each cluster's endpoints have now. Index = cluster.
+    pub(crate) endpoints: Vec<tokio::sync::watch::Receiver<Arc<[std::net::SocketAddr]>>>,
+    /// Where the listeners really bound (port 0 resolved). Index = listener.
+    pub(crate) listening: Vec<std::net::SocketAddr>,
+    /// The command line, for `/server_info`.
+    pub(crate) options: serde_json::Value,
+    /// Commands go here.
+    pub(crate) commands: mpsc::Sender<Command>,
+}

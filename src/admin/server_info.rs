@@ -1,0 +1,91 @@
+//! The process itself: `/ready`, `/server_info`, and answers that are always the same.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::View;
+use super::answer::Answer;
+use super::query::Query;
+
+/// `/ready`: 200 while new requests are welcome.
+pub(crate) fn ready(view: &View, _: &Query) -> Answer {
+    let state = view.lifecycle.name();
+    let status = if state == "LIVE" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Answer::error(status, format!("{state}\n"))
+}
+
+/// `/server_info`.
+pub(crate) fn server_info(view: &View, _: &Query) -> Answer {
+    let uptime = format!("{}s", view.stats.started.elapsed().as_secs());
+    Answer::json(&json!({
+        "version": concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")),
+        "state": view.lifecycle.name(),
+        "uptime_current_epoch": uptime,
+        "uptime_all_epochs": uptime,
+        "hot_restart_version": "disabled",
+        "command_line_options": view.options,
+        "node": node(view),
+        "hot_restart_initializing": false,
+    }))
+}
+
+fn node(view: &View) -> Value {
+    let node = &view.config.node;
+    let number = |text: &str| text.parse::<u32>().unwrap_or_default();
+    json!({
+        "id": node.id,
+        "cluster": node.cluster,
+        "locality": {"region": "", "zone": node.zone, "sub_zone": ""},
+        "user_agent_name": env!("CARGO_PKG_NAME"),
+        "user_agent_build_version": {
+            "version": {
+                "major_number": number(env!("CARGO_PKG_VERSION_MAJOR")),
+                "minor_number": number(env!("CARGO_PKG_VERSION_MINOR")),
+                "patch": number(env!("CARGO_PKG_VERSION_PATCH")),
+            },
+        },
+        "extensions": [],
+    })
+}
+
+/// `/certs`: there is no TLS yet.
+pub(crate) fn certs(_: &View, _: &Query) -> Answer {
+    Answer::json(&json!({"certificates": []}))
+}
+
+/// `/hot_restart_version`.
+pub(crate) fn hot_restart_version(_: &View, _: &Query) -> Answer {
+    Answer::text("disabled\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::fixture;
+
+    #[test]
+    fn readiness_follows_the_lifecycle() {
+        let mut view = fixture::new().view;
+        let answer = ready(&view, &Query::default());
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "LIVE\n"));
+        view.lifecycle.set_failing(true);
+        let answer = ready(&view, &Query::default());
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "DRAINING\n"));
+        view.lifecycle = std::sync::Arc::default();
+        let answer = ready(&view, &Query::default());
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (StatusCode::SERVICE_UNAVAILABLE, "INITIALIZING\n")
+        );
+    }
+
+    #[test]
+    fn server_info_tells_who_and_how() {
+        let body: Value =
+            serde_json::from_str(&server_info(&fixture::new().view, &Query::default()).body).unwrap();
+        assert_eq!(body["state"], "LIVE");
+        assert_eq!(body["node"]["locality"]["zone"], "z1");
+        assert_eq!(body["command_line_options"], json!({"concurrency": 2}));
+        assert!(body["uptime_current_epoch"].as_str().unwrap().ends_with('s'));
+    }
+}

@@ -1,0 +1,295 @@
+//! The control thread: the life of the process. It decides; others are told.
+//!
+//! Enters: the configuration, signals, the admin's commands. Leaves: addresses and the phase of the process, which
+//! the workers watch. It binds, resolves, starts the workers, accepts, and ends everything in order.
+
+mod descriptors;
+mod report;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use config::model::Config;
+use http::HeaderValue;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use crate::admin::{self, Command, View};
+use crate::cli::Serve;
+use crate::cluster::{Addresses, discovery};
+use crate::lifecycle::Lifecycle;
+use crate::mirror::Bounds;
+use crate::server::accept::{self, Acceptors, Seat};
+use crate::stats::{ControlStats, Stats, WorkerStats};
+use crate::worker::{self, Phase, Plan};
+use crate::{limits, log};
+
+/// Runs the proxy until it is told to stop.
+pub(crate) fn run(config: Config, flags: &Serve, level: &log::Level) -> anyhow::Result<()> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let process = Process::start(config, flags).await?;
+        process.supervise(level).await
+    })
+}
+
+/// The running proxy.
+struct Process {
+    config: Arc<Config>,
+    stats: Arc<Stats>,
+    lifecycle: Arc<Lifecycle>,
+    phase: watch::Sender<Phase>,
+    stop_accepting: watch::Sender<bool>,
+    workers: Vec<JoinHandle<()>>,
+    admin: Option<JoinHandle<()>>,
+    commands: mpsc::Receiver<Command>,
+    signals: Signals,
+    drain_time: Duration,
+}
+
+impl Process {
+    async fn start(config: Config, flags: &Serve) -> anyhow::Result<Self> {
+        let config = Arc::new(config);
+        let signals = Signals::listen()?;
+        let workers = flags.workers();
+        let room = descriptors::plan(&config, workers)?;
+        let listeners = bind_all(&config)?;
+        let admin_listener = config.admin.as_ref().map(|admin| bind(admin.address)).transpose()?;
+        let listening = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+
+        let stats = Arc::new(Stats {
+            workers: (0..workers).map(|_| Arc::new(WorkerStats::new(&config))).collect(),
+            control: Arc::new(ControlStats::new(&config)),
+            started: Instant::now(),
+        });
+        let lifecycle = Arc::new(Lifecycle::default());
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let (stop_accepting, stop) = watch::channel(false);
+        let (command, commands) = mpsc::channel(limits::CONTROL_INBOX);
+        let addresses = resolve(&config, &stats).await;
+
+        let admin = match admin_listener {
+            None => None,
+            Some(listener) => {
+                warn_if_open(listener.local_addr()?);
+                let view = View {
+                    config: Arc::clone(&config),
+                    stats: Arc::clone(&stats),
+                    lifecycle: Arc::clone(&lifecycle),
+                    endpoints: addresses.clone(),
+                    listening: listening.clone(),
+                    options: flags.report(),
+                    commands: command,
+                };
+                Some(admin::spawn(listener, view)?)
+            }
+        };
+        let bounds: Vec<_> = config.mirrors.iter().map(|mirror| Bounds::new(mirror, workers)).collect();
+        let mut seats = Vec::new();
+        let mut threads = Vec::new();
+        for (index, stats) in stats.workers.iter().enumerate() {
+            let (seat, inbox) = mpsc::channel(limits::WORKER_INBOX);
+            seats.push(Seat::new(seat));
+            let plan = Plan {
+                config: Arc::clone(&config),
+                stats: Arc::clone(stats),
+                lifecycle: Arc::clone(&lifecycle),
+                bounds: bounds.clone(),
+                addresses: addresses.clone(),
+                own_address: own_address(),
+                inbox,
+                phase: phases.clone(),
+            };
+            threads.push(worker::spawn(index, plan)?);
+        }
+        let acceptors = Arc::new(Acceptors {
+            seats,
+            stats: Arc::clone(&stats),
+            connections_max: room.client_connections,
+        });
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(Arc::clone(&acceptors).run(listener, index, stop.clone()));
+        }
+        lifecycle.set_live();
+        for (listener, address) in config.listeners.iter().zip(&listening) {
+            tracing::info!(listener = listener.name, %address, workers, "listening");
+        }
+        Ok(Self {
+            config,
+            stats,
+            lifecycle,
+            phase,
+            stop_accepting,
+            workers: threads,
+            admin,
+            commands,
+            signals,
+            drain_time: flags.drain_time(),
+        })
+    }
+
+    /// Until the process is told to stop, then through its end.
+    async fn supervise(mut self, level: &log::Level) -> anyhow::Result<()> {
+        let mut reporter = report::Reporter::new(Arc::clone(&self.config), Arc::clone(&self.stats));
+        let mut tick = tokio::time::interval(report::EVERY);
+        let mut drain_listeners_at: Option<tokio::time::Instant> = None;
+        loop {
+            tokio::select! {
+                why = self.signals.stop() => {
+                    tracing::info!(why, drain_time = ?self.drain_time, "draining; once more leaves at once");
+                    break;
+                }
+                command = self.commands.recv() => match command {
+                    Some(Command::Quit) => {
+                        tracing::info!(why = "POST /quitquitquit", drain_time = ?self.drain_time, "draining");
+                        break;
+                    }
+                    Some(Command::FailHealthCheck) => self.lifecycle.set_failing(true),
+                    Some(Command::PassHealthCheck) => self.lifecycle.set_failing(false),
+                    Some(Command::DrainListeners { graceful }) => {
+                        let after = if graceful { self.drain_time } else { Duration::ZERO };
+                        drain_listeners_at = Some(tokio::time::Instant::now() + after);
+                    }
+                    Some(Command::SetLogLevel(filter)) => level.set(filter),
+                    // The admin thread is gone or was never there: signals remain.
+                    None => std::future::pending().await,
+                },
+                () = sleep_until(drain_listeners_at) => {
+                    drain_listeners_at = None;
+                    tracing::info!("listeners are closed");
+                    self.stop_accepting.send_replace(true);
+                }
+                _ = tick.tick() => reporter.look(),
+            }
+        }
+        self.drain().await;
+        reporter.conclude();
+        Ok(())
+    }
+
+    /// Stop accepting, finish requests and copies, leave; at the latest after the drain time or a second signal.
+    async fn drain(&mut self) {
+        self.lifecycle.set_failing(true);
+        self.stop_accepting.send_replace(true);
+        self.phase.send_replace(Phase::Draining);
+        let workers = std::mem::take(&mut self.workers);
+        let mut joined = tokio::task::spawn_blocking(move || {
+            for worker in workers {
+                // A panic has been reported by the thread itself.
+                let _ = worker.join();
+            }
+        });
+        tokio::select! {
+            _ = &mut joined => {}
+            () = tokio::time::sleep(self.drain_time) => {
+                tracing::warn!("the drain time is over; what is left is given up");
+                self.phase.send_replace(Phase::Leaving);
+                let _ = joined.await;
+            }
+            why = self.signals.stop() => {
+                tracing::warn!(why, "leaving at once; what is left is given up");
+                self.phase.send_replace(Phase::Leaving);
+                let _ = joined.await;
+            }
+        }
+        self.commands.close();
+        if let Some(admin) = self.admin.take() {
+            let _ = tokio::task::spawn_blocking(move || admin.join()).await;
+        }
+    }
+}
+
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The signals that the process listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Ready at a signal to stop, with its name.
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                // As Envoy: a closed terminal must not end a proxy.
+                _ = self.hangup.recv() => tracing::warn!("SIGHUP is ignored: a new configuration needs a restart"),
+            }
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    accept::bind(address).with_context(|| format!("cannot bind '{address}'"))
+}
+
+fn bind_all(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
+    config.listeners.iter().map(|listener| bind(listener.address)).collect()
+}
+
+/// Starts discovery and waits a moment for its first answers. Clusters that only mirrors use are not waited for.
+async fn resolve(config: &Config, stats: &Stats) -> Vec<watch::Receiver<Addresses>> {
+    let (done, mut all_done) = mpsc::channel::<()>(1);
+    let (ignored, _) = mpsc::channel::<()>(1);
+    let routes = || {
+        let hosts = config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
+        hosts.flat_map(|host| &host.routes)
+    };
+    let mut published = Vec::new();
+    for (index, cluster) in config.clusters.iter().enumerate() {
+        let (publish, receiver) = watch::channel(Addresses::from([]));
+        published.push(receiver);
+        let is_primary = routes().any(|route| route.cluster == index);
+        let first = if is_primary { done.clone() } else { ignored.clone() };
+        let control = Arc::clone(&stats.control);
+        tokio::spawn(discovery::run(cluster.clone(), index, publish, control, first));
+    }
+    drop(done);
+    // `recv` ends when every first attempt has dropped its sender.
+    if tokio::time::timeout(limits::FIRST_RESOLUTION, all_done.recv()).await.is_err() {
+        tracing::warn!("DNS has not answered for every primary yet; starting without");
+    }
+    published
+}
+
+fn warn_if_open(admin: SocketAddr) {
+    tracing::info!(address = %admin, "admin listening");
+    if !admin.ip().is_loopback() {
+        tracing::warn!(
+            address = %admin,
+            "the admin interface is open to the network: anyone who reaches it can stop this proxy; \
+             bind it to 127.0.0.1 or keep it behind a firewall"
+        );
+    }
+}
+
+/// The address that Envoy would call its own: the first that is not loopback.
+fn own_address() -> HeaderValue {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let own = interfaces.iter().map(|interface| interface.ip()).find(|ip| ip.is_ipv4() && !ip.is_loopback());
+    let text = own.map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string());
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("127.0.0.1"))
+}

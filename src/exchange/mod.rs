@@ -1,0 +1,240 @@
+//! The heart: a request goes to the primary, its answer comes back, and the tap sees what passes.
+//!
+//! Enters: a request as the HTTP library read it. Leaves: the answer, streaming. Runs on the worker that holds the
+//! client's connection. All that is known here of a mirror is the [`Tap`], which returns nothing: no line of this
+//! file can wait for a copy.
+
+mod answer_body;
+mod detach;
+mod request_body;
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use config::model::{HttpManager, Route};
+use http::header::{CONNECTION, HOST};
+use http::{HeaderValue, Method, Request, Response, Version};
+use hyper::body::Incoming;
+
+use crate::deadline::Wheel;
+use crate::lifecycle::Lifecycle;
+use crate::mirror::Mirrors;
+use crate::mirror::tap::{Facts, Tap};
+use crate::paths::Kind;
+use crate::route::Table;
+use crate::route::headers::{self, Received};
+use crate::route::reply::LocalReply;
+use crate::stats::{ClusterStats, HttpStats, WorkerStats};
+use crate::upstream::{Failure, Upstream};
+pub(crate) use answer_body::AnswerBody;
+use answer_body::{Active, Relayed};
+pub(crate) use detach::Detached;
+pub(crate) use request_body::{Outgoing, ReplayBudget};
+use request_body::{Repeatable, RequestBody, Timeouts};
+
+/// What one worker needs to serve requests. Nothing in it is shared with another worker but counters it alone writes.
+#[derive(Debug)]
+pub(crate) struct Core {
+    /// By listener.
+    pub(crate) sites: Vec<Site>,
+    /// By cluster.
+    pub(crate) upstreams: Vec<Rc<Upstream<Outgoing>>>,
+    pub(crate) mirrors: Rc<Mirrors>,
+    pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) wheel: Rc<Wheel>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    /// The current second, for `date`.
+    pub(crate) date: RefCell<HeaderValue>,
+    pub(crate) replay: ReplayBudget,
+}
+
+/// One listener's routes and settings.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) routes: Table,
+    pub(crate) http: HttpManager,
+}
+
+/// Where a request came from.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) listener: usize,
+    pub(crate) peer: SocketAddr,
+    /// Requests in progress on its connection.
+    pub(crate) active: Rc<Cell<u32>>,
+}
+
+/// The connection (HTTP/1.1) or stream (HTTP/2) is closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the request is closed without an answer")]
+pub(crate) struct Unanswered;
+
+/// One request, from its head to the head of its answer.
+pub(crate) async fn exchange(
+    core: Rc<Core>,
+    client: Client,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Unanswered> {
+    let (Some(site), Some(http_stats)) =
+        (core.sites.get(client.listener), core.stats.http.get(client.listener))
+    else {
+        return Err(Unanswered);
+    };
+    let (mut head, incoming) = request.into_parts();
+    let version = head.version;
+    let expects_continue = head.headers.contains_key(http::header::EXPECT);
+    let active = Active::begin(&core.stats, &client, version);
+    let body = RequestBody::new(&core, incoming, expects_continue);
+    let replier = Replier { core: &core, http_stats, site, version, body: &body };
+
+    let received = Received {
+        conventions: &site.http.conventions,
+        peer: client.peer.ip(),
+        has_body: !body.is_end_stream(),
+    };
+    if let Err(reply) = headers::to_upstream(&mut head, received) {
+        return Ok(replier.reply(reply, active));
+    }
+    let Some(route) = find_route(site, &head) else {
+        http_stats.no_route.inc();
+        return Ok(replier.reply(LocalReply::NoRoute, active));
+    };
+    headers::add_route_headers(&mut head.headers, &site.http.conventions, route.timeout);
+    let Some((upstream, address)) = core.upstreams.get(route.cluster).and_then(|u| Some((u, u.pick()?)))
+    else {
+        return Ok(replier.failed(route, Failure::NoEndpoint, active));
+    };
+
+    let kind = Kind::of(&head.method, head.uri.path());
+    let tap = Tap::begin(
+        &core.mirrors,
+        &head,
+        Facts {
+            kind,
+            random: fastrand::u64(..),
+            envoy_headers: site.http.conventions != config::model::Conventions::None,
+            timeout: route.timeout,
+            policies: &route.mirrors,
+        },
+    );
+    body.begin(tap, Timeouts::of(&site.http, route), head.headers.contains_key(http::header::TRAILER));
+    let repeat = Repeatable::new(&body, kind.is_write() || head.method.is_idempotent());
+    let answers_with_trailers = head.headers.contains_key(http::header::TE) || version == Version::HTTP_2;
+    let sent_at = Instant::now();
+    let request = Request::from_parts(head, Outgoing::new(&body));
+    let answer = body.deadline().race(upstream.send(address, request, &repeat)).await;
+    body.forget_replay();
+
+    match answer {
+        Ok(Ok((answer, lease))) => {
+            let relayed =
+                Relayed { lease, request: Rc::clone(&body), active, sent_at, answers_with_trailers };
+            Ok(replier.relay(answer, relayed))
+        }
+        Ok(Err(_)) if body.is_broken() => {
+            http_stats.rq_rx_reset.inc();
+            Err(Unanswered)
+        }
+        Ok(Err(failure)) => Ok(replier.failed(route, failure, active)),
+        Err(_) => replier.expired(route, kind, active),
+    }
+}
+
+fn find_route<'a>(site: &'a Site, head: &http::request::Parts) -> Option<&'a Route> {
+    // CONNECT asks for a tunnel, not for a resource: no route has one.
+    if head.method == Method::CONNECT {
+        return None;
+    }
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    site.routes.find(host, head.uri.path())
+}
+
+/// Turns the end of an exchange into what the client gets.
+struct Replier<'a> {
+    core: &'a Rc<Core>,
+    http_stats: &'a HttpStats,
+    site: &'a Site,
+    version: Version,
+    body: &'a Rc<RequestBody>,
+}
+
+impl Replier<'_> {
+    /// The primary's answer.
+    fn relay(&self, answer: Response<Incoming>, relayed: Relayed) -> Response<AnswerBody> {
+        let (mut head, incoming) = answer.into_parts();
+        let took = relayed.sent_at.elapsed();
+        self.finish_head(&mut head, took);
+        self.count(head.status.as_u16());
+        let body = AnswerBody::relayed(incoming, relayed, &head);
+        Response::from_parts(head, body)
+    }
+
+    /// An answer of our own; the rest of the request is read for a moment, so that the answer survives the close.
+    fn reply(&self, reply: LocalReply, active: Active) -> Response<AnswerBody> {
+        let (mut head, body) =
+            reply.response(!self.body.is_complete(), &self.core.date.borrow()).into_parts();
+        self.finish_head(&mut head, Duration::ZERO);
+        head.headers.remove("x-envoy-upstream-service-time");
+        self.count(head.status.as_u16());
+        Rc::clone(self.body).linger();
+        Response::from_parts(head, AnswerBody::local(body, active))
+    }
+
+    fn finish_head(&self, head: &mut http::response::Parts, took: Duration) {
+        headers::to_client(head, &self.site.http.conventions, self.version, took, &self.core.date.borrow());
+        if self.version == Version::HTTP_11 && (self.core.lifecycle.is_failing() || self.closes(head)) {
+            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
+    /// A refusal before the request was read to its end closes the connection, as Envoy does.
+    fn closes(&self, head: &http::response::Parts) -> bool {
+        !self.body.is_complete() && !head.status.is_success()
+    }
+
+    fn failed(&self, route: &Route, failure: Failure, active: Active) -> Response<AnswerBody> {
+        if let Some(cluster) = self.cluster(route) {
+            cluster.external.count(503);
+            match failure {
+                Failure::NoEndpoint => cluster.cx_none_healthy.inc(),
+                Failure::Closed => cluster.rq_rx_reset.inc(),
+                Failure::Connect | Failure::ConnectTimeout => {}
+            }
+        }
+        self.reply(LocalReply::Upstream(failure), active)
+    }
+
+    /// A deadline passed before the answer's head came.
+    fn expired(&self, route: &Route, kind: Kind, active: Active) -> Result<Response<AnswerBody>, Unanswered> {
+        let reply = self.body.expired();
+        match reply {
+            LocalReply::Timeout => {
+                self.http_stats.rq_timeout.inc();
+                self.cluster(route).inspect(|cluster| {
+                    cluster.rq_timeout.inc();
+                    cluster.external.count(504);
+                });
+            }
+            _ => self.http_stats.rq_idle_timeout.inc(),
+        }
+        self.cluster(route).inspect(|cluster| cluster.rq_tx_reset.inc());
+        // A remote-write client drops its data for good on a 408: an incomplete write is closed without an answer.
+        if kind.is_write() && matches!(reply, LocalReply::Stalled | LocalReply::TooSlow) {
+            return Err(Unanswered);
+        }
+        Ok(self.reply(reply, active))
+    }
+
+    fn count(&self, status: u16) {
+        self.http_stats.rq_completed.inc();
+        let class = usize::from(status / 100).saturating_sub(1);
+        self.http_stats.rq_by_class.get(class).inspect(|counter| counter.inc());
+    }
+
+    fn cluster(&self, route: &Route) -> Option<&ClusterStats> {
+        self.core.stats.clusters.get(route.cluster)
+    }
+}

@@ -1,0 +1,360 @@
+//! A request's body on its way from the client to the primary.
+//!
+//! One [`RequestBody`] is shared by the exchange, the upstream connection that pulls it ([`Outgoing`]) and the
+//! answer. It shows each frame to the tap, knows when the request is complete and moves the exchange's deadline:
+//! while the request arrives, the longest silence; once it is complete, the route's timeout, as Envoy counts it.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use config::model::{HttpManager, Route};
+use http::{HeaderMap, Method, Request, Uri};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::Core;
+use crate::deadline::Deadline;
+use crate::limits;
+use crate::mirror::tap::Tap;
+use crate::route::reply::LocalReply;
+use crate::upstream::Repeat;
+
+/// How long the parts of an exchange may take; `None` is for ever.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Timeouts {
+    /// Silence while the request arrives or the answer is awaited.
+    idle: Option<Duration>,
+    /// The whole request.
+    request: Option<Duration>,
+    /// From the end of the request to the end of the answer.
+    route: Option<Duration>,
+}
+
+impl Timeouts {
+    pub(super) fn of(http: &HttpManager, route: &Route) -> Self {
+        Self { idle: http.stream_idle_timeout, request: http.request_timeout, route: route.timeout }
+    }
+}
+
+/// The body is not to be had any more: the client left, or the exchange was given up.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the request body ended early")]
+pub(crate) struct Interrupted;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    source: RefCell<Option<Incoming>>,
+    tap: RefCell<Tap>,
+    replay: RefCell<Option<Replay>>,
+    replay_budget: ReplayBudget,
+    deadline: Deadline,
+    timeouts: Cell<Timeouts>,
+    begun: Instant,
+    size: SizeHint,
+    complete: Cell<bool>,
+    /// The client left before the request was complete.
+    broken: Cell<bool>,
+    /// Waiting for the client: its silence is measured.
+    waiting: Cell<bool>,
+    trailers_announced: Cell<bool>,
+    /// The client waits for `100 Continue`, which goes out when the body is first asked for.
+    expects_continue: Cell<bool>,
+    stats: std::sync::Arc<crate::stats::WorkerStats>,
+}
+
+impl RequestBody {
+    pub(super) fn new(core: &Core, incoming: Incoming, expects_continue: bool) -> Rc<Self> {
+        let size = incoming.size_hint();
+        let complete = incoming.is_end_stream();
+        Rc::new(Self {
+            source: RefCell::new((!complete).then_some(incoming)),
+            tap: RefCell::default(),
+            replay: RefCell::default(),
+            replay_budget: core.replay.clone(),
+            deadline: core.wheel.deadline(),
+            timeouts: Cell::default(),
+            begun: Instant::now(),
+            size,
+            complete: Cell::new(complete),
+            broken: Cell::new(false),
+            waiting: Cell::new(false),
+            trailers_announced: Cell::new(false),
+            expects_continue: Cell::new(expects_continue),
+            stats: std::sync::Arc::clone(&core.stats),
+        })
+    }
+
+    /// The request has a route: what is collected and how long it may take.
+    pub(super) fn begin(&self, tap: Tap, timeouts: Timeouts, trailers_announced: bool) {
+        *self.tap.borrow_mut() = tap;
+        self.timeouts.set(timeouts);
+        self.trailers_announced.set(trailers_announced);
+        if self.complete.get() {
+            self.completed(None);
+        }
+    }
+
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.complete.get()
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete.get()
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    pub(super) fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// The longest silence of an answer; its whole time is bounded by the deadline already set where the route has a
+    /// timeout.
+    pub(super) fn answer_idle(&self) -> Option<Duration> {
+        let timeouts = self.timeouts.get();
+        if timeouts.route.is_some() { None } else { timeouts.idle }
+    }
+
+    /// What the deadline means that has just passed.
+    pub(super) fn expired(&self) -> LocalReply {
+        let timeouts = self.timeouts.get();
+        let too_slow = timeouts.request.is_some_and(|limit| self.begun.elapsed() >= limit);
+        match (self.complete.get(), timeouts.route, timeouts.idle) {
+            (false, _, _) if too_slow => LocalReply::TooSlow,
+            (false, _, _) => LocalReply::Stalled,
+            (true, Some(route), Some(idle)) if idle < route => LocalReply::Idle,
+            (true, Some(_), _) => LocalReply::Timeout,
+            (true, None, _) => LocalReply::Idle,
+        }
+    }
+
+    fn completed(&self, trailers: Option<&HeaderMap>) {
+        self.complete.set(true);
+        self.waiting.set(false);
+        self.source.take();
+        let timeouts = self.timeouts.get();
+        self.deadline.set_or_clear([timeouts.route, timeouts.idle].into_iter().flatten().min());
+        self.tap.borrow_mut().finish(trailers);
+    }
+
+    /// The client is silent, or was and is not any more: its silence counts from now.
+    fn measure_silence(&self) {
+        let timeouts = self.timeouts.get();
+        let left = timeouts.request.map(|limit| limit.saturating_sub(self.begun.elapsed()));
+        self.deadline.set_or_clear([timeouts.idle, left].into_iter().flatten().min());
+    }
+
+    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+        self.expects_continue.set(false);
+        let mut source = self.source.borrow_mut();
+        let Some(incoming) = source.as_mut() else {
+            return Poll::Ready((!self.complete.get()).then_some(Err(Interrupted)));
+        };
+        let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
+            self.waiting.set(true);
+            self.measure_silence();
+            return Poll::Pending;
+        };
+        let ends = incoming.is_end_stream();
+        drop(source);
+        if self.waiting.get() {
+            self.measure_silence();
+        }
+        Poll::Ready(self.received(frame, ends))
+    }
+
+    /// Shows a frame to the tap and to the replay.
+    fn received(
+        &self,
+        frame: Option<Result<Frame<Bytes>, hyper::Error>>,
+        ends: bool,
+    ) -> Option<Result<Frame<Bytes>, Interrupted>> {
+        match frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.tap.borrow_mut().push(data);
+                    self.keep_for_replay(data);
+                    if ends {
+                        self.completed(None);
+                    }
+                    return Some(Ok(frame));
+                }
+                let announced = self.trailers_announced.get();
+                self.completed(frame.trailers_ref().filter(|_| announced));
+                if announced {
+                    return Some(Ok(frame));
+                }
+                self.stats.http.iter().take(1).for_each(|http| http.trailers_dropped.inc());
+                None
+            }
+            Some(Err(_)) => {
+                self.broken.set(true);
+                self.source.take();
+                drop(self.tap.take());
+                Some(Err(Interrupted))
+            }
+            None => {
+                self.completed(None);
+                None
+            }
+        }
+    }
+
+    fn keep_for_replay(&self, data: &Bytes) {
+        let mut replay = self.replay.borrow_mut();
+        if replay.as_mut().is_some_and(|replay| !replay.keep(data)) {
+            *replay = None;
+        }
+    }
+
+    /// The answer has begun, or there will be none: what was kept for a repetition can go.
+    pub(super) fn forget_replay(&self) {
+        self.replay.take();
+    }
+
+    /// Reads what is left of the request for a moment, within [`limits::LINGER_BYTES`] and [`limits::LINGER_TIME`]:
+    /// closing with unread bytes would reset the connection under the answer. A request that turns out to be complete
+    /// is still copied.
+    pub(super) fn linger(self: Rc<Self>) {
+        if self.expects_continue.get() {
+            // The client has not begun its body; asking for it now would.
+            self.source.take();
+        }
+        let Some(mut source) = self.source.take() else { return };
+        tokio::task::spawn_local(async move {
+            self.deadline.set(limits::LINGER_TIME);
+            let mut read = 0;
+            while read <= limits::LINGER_BYTES {
+                let Ok(frame) = self.deadline.race(source.frame()).await else { break };
+                let ends = source.is_end_stream();
+                match self.received(frame, ends) {
+                    Some(Ok(frame)) => read += frame.data_ref().map_or(0, |data| data.len() as u64),
+                    _ => break,
+                }
+                if self.complete.get() {
+                    break;
+                }
+            }
+            drop(self.tap.take());
+        });
+    }
+}
+
+/// The body as an upstream connection pulls it.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    body: Rc<RequestBody>,
+    /// Frames of the replay still to be sent before new ones.
+    replayed: std::vec::IntoIter<Bytes>,
+}
+
+impl Outgoing {
+    pub(super) fn new(body: &Rc<RequestBody>) -> Self {
+        Self { body: Rc::clone(body), replayed: Vec::new().into_iter() }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Interrupted;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+        match self.replayed.next() {
+            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            None => self.body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.replayed.as_slice().is_empty() && self.body.complete.get()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size.clone()
+    }
+}
+
+/// Bytes that one worker holds for repetitions, bounded by [`limits::REPLAY_WORKER_BYTES`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReplayBudget(Rc<Cell<usize>>);
+
+/// The frames sent so far over a reused connection.
+#[derive(Debug)]
+struct Replay {
+    frames: Vec<Bytes>,
+    bytes: usize,
+    budget: ReplayBudget,
+}
+
+impl Replay {
+    /// `false` once the body has outgrown what is kept.
+    fn keep(&mut self, data: &Bytes) -> bool {
+        let held = self.budget.0.get() + data.len();
+        if self.bytes + data.len() > limits::REPLAY_BYTES || held > limits::REPLAY_WORKER_BYTES {
+            return false;
+        }
+        self.budget.0.set(held);
+        self.bytes += data.len();
+        self.frames.push(data.clone());
+        true
+    }
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        self.budget.0.set(self.budget.0.get() - self.bytes);
+    }
+}
+
+/// How an exchange's request is sent once more: see [`Repeat`].
+#[derive(Debug)]
+pub(super) struct Repeatable<'a> {
+    body: &'a Rc<RequestBody>,
+    head: RefCell<Option<(Method, Uri, HeaderMap)>>,
+    allowed: bool,
+}
+
+impl<'a> Repeatable<'a> {
+    /// `allowed` for idempotent methods and remote-write pushes: identical samples are accepted twice.
+    pub(super) fn new(body: &'a Rc<RequestBody>, allowed: bool) -> Self {
+        Self { body, head: RefCell::default(), allowed }
+    }
+}
+
+impl Repeat<Outgoing> for Repeatable<'_> {
+    fn keep(&self, request: &Request<Outgoing>) {
+        if self.allowed {
+            let head = (request.method().clone(), request.uri().clone(), request.headers().clone());
+            *self.head.borrow_mut() = Some(head);
+            let budget = self.body.replay_budget.clone();
+            *self.body.replay.borrow_mut() = Some(Replay { frames: Vec::new(), bytes: 0, budget });
+        }
+    }
+
+    fn again(&self) -> Option<Request<Outgoing>> {
+        let (method, uri, headers) = self.head.take()?;
+        if self.body.broken.get() {
+            return None;
+        }
+        let replay = self.body.replay.take()?;
+        let mut request = Request::new(Outgoing {
+            body: Rc::clone(self.body),
+            replayed: replay.frames.clone().into_iter(),
+        });
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Some(request)
+    }
+}

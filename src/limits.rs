@@ -1,0 +1,98 @@
+//! Every bound of the process that is not configured per mirror, in one place.
+//!
+//! A bound that an operator may want to change is configuration (see `config::model`); what stands here is
+//! what keeps the process honest whatever the configuration says.
+
+use std::time::Duration;
+
+/// Largest read buffer of an HTTP/1.1 connection, and so the most that one slice of a body can pin.
+pub(crate) const READ_BUFFER_MAX: usize = 64 << 10;
+/// Body frames of at least this size are shared with the copy; smaller ones are gathered into buffers of their own,
+/// because a slice of a few bytes would pin a whole read buffer.
+pub(crate) const SHARED_FRAME_MIN: usize = 32 << 10;
+/// What a copy costs beside its head and body: the structures that carry it.
+pub(crate) const COPY_OVERHEAD: u64 = 1 << 10;
+/// Most headers of a request or answer (Envoy's default).
+pub(crate) const HEADERS_MAX: usize = 100;
+
+/// Streams of one HTTP/2 client connection.
+pub(crate) const H2_STREAMS_MAX: u32 = 100;
+/// HTTP/2 flow control window of a stream.
+pub(crate) const H2_STREAM_WINDOW: u32 = 64 << 10;
+/// HTTP/2 flow control window of a connection.
+pub(crate) const H2_CONNECTION_WINDOW: u32 = 256 << 10;
+/// Answer bytes held for one HTTP/2 stream that the client does not read.
+pub(crate) const H2_SEND_BUFFER: usize = 64 << 10;
+
+/// How much of a request is still read after its answer went out early, so that the answer survives the close ...
+pub(crate) const LINGER_BYTES: u64 = 1 << 20;
+/// ... and for how long.
+pub(crate) const LINGER_TIME: Duration = Duration::from_secs(1);
+/// Body bytes of one exchange kept for repeating it on a fresh connection when a reused one turns out dead.
+pub(crate) const REPLAY_BYTES: usize = 1 << 20;
+/// The same, for all exchanges of one worker.
+pub(crate) const REPLAY_WORKER_BYTES: usize = 32 << 20;
+
+/// Idle upstream connections are closed after this long; dskit (Mimir) closes its side after 2 min.
+pub(crate) const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
+/// Idle mirror connections are closed after this long: they grow with need and shrink after.
+pub(crate) const MIRROR_IDLE: Duration = Duration::from_secs(30);
+/// Idle upstream connections that one worker keeps for one cluster.
+pub(crate) const UPSTREAM_IDLE_MAX: usize = 1024;
+/// Longest time for a client's request head to arrive once its first byte has, and for an answer's bytes to be taken,
+/// where the configuration sets no limit of its own.
+pub(crate) const CLIENT_STALL: Duration = Duration::from_secs(300);
+/// How long the start waits for the first answers of DNS.
+pub(crate) const FIRST_RESOLUTION: Duration = Duration::from_secs(5);
+
+/// Kernel send buffer asked for on a mirror connection; the kernel doubles it for its bookkeeping.
+pub(crate) const MIRROR_SEND_BUFFER: usize = 256 << 10;
+/// Dials of one worker to one mirror at the same time.
+pub(crate) const MIRROR_DIALS_MAX: usize = 32;
+/// Pause after a failed dial to a mirror: first ...
+pub(crate) const DIAL_PAUSE_MIN: Duration = Duration::from_millis(50);
+/// ... doubling up to this.
+pub(crate) const DIAL_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Largest head of a mirror's answer.
+pub(crate) const ANSWER_HEAD_MAX: usize = 64 << 10;
+/// Body bytes of a mirror's answer kept to learn the reason of a rejection.
+pub(crate) const ANSWER_KEPT: usize = 4 << 10;
+/// Body bytes of a mirror's answer that are read and discarded to reuse the connection.
+pub(crate) const ANSWER_DISCARDED: u64 = 1 << 20;
+/// Fresh attempts after reused connections that closed before the first byte of an answer.
+pub(crate) const STALE_CONNECTIONS_MAX: u32 = 3;
+
+/// Budget bytes that a worker takes from a mirror's process-wide counter in one step.
+pub(crate) const LEASE_BYTES: u64 = 1 << 20;
+/// Copies that a worker takes from a mirror's process-wide counter in one step.
+pub(crate) const LEASE_COPIES: u64 = 64;
+
+/// Messages that wait for one worker (a new connection is one).
+pub(crate) const WORKER_INBOX: usize = 1024;
+/// Commands that wait for the control thread.
+pub(crate) const CONTROL_INBOX: usize = 16;
+/// Backlog of a listening socket.
+pub(crate) const LISTEN_BACKLOG: i32 = 1024;
+/// Admin connections at the same time.
+pub(crate) const ADMIN_CONNECTIONS: usize = 64;
+/// Longest silence of an admin connection, and longest time for a request's head or body to arrive.
+pub(crate) const ADMIN_STALL: Duration = Duration::from_secs(30);
+/// An admin connection is closed after this long, so that clients which never read cannot hold all of them ...
+pub(crate) const ADMIN_CONNECTION_LIFE: Duration = Duration::from_secs(120);
+/// ... once the answer that is under way then has had this long.
+pub(crate) const ADMIN_LAST_ANSWER: Duration = Duration::from_secs(10);
+/// How long the admin thread finishes answers when the process exits.
+pub(crate) const ADMIN_EXIT: Duration = Duration::from_secs(1);
+/// Largest body of an admin request.
+pub(crate) const ADMIN_BODY_MAX: usize = 64 << 10;
+/// Largest compiled size of a regular expression in `filter=`.
+pub(crate) const ADMIN_FILTER_BYTES: usize = 256 << 10;
+/// Descriptors that are never given to clients or mirrors: logs, DNS, admin, listeners, the runtime's own.
+pub(crate) const RESERVED_DESCRIPTORS: u64 = 256;
+
+const _: () = assert!(SHARED_FRAME_MIN <= READ_BUFFER_MAX);
+const _: () = assert!(H2_STREAM_WINDOW <= H2_CONNECTION_WINDOW);
+const _: () = assert!(ANSWER_KEPT as u64 <= ANSWER_DISCARDED);
+const _: () = assert!(MIRROR_IDLE.as_secs() < 120 && UPSTREAM_IDLE.as_secs() < 120);
+const _: () = assert!(REPLAY_BYTES <= REPLAY_WORKER_BYTES);
+const _: () = assert!(DIAL_PAUSE_MIN.as_millis() < DIAL_PAUSE_MAX.as_millis());

@@ -1,0 +1,252 @@
+//! One connection to a mirror, from dial to close: a task of its own, one copy in flight.
+
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use super::answer::Answer;
+use super::write::Cursor;
+use super::{Sender, Slot, verdict};
+use crate::deadline::Deadline;
+use crate::limits;
+use crate::mirror::Copy;
+use crate::mirror::ledger::Outcome;
+use crate::stats::ClusterStats;
+use crate::upstream::dial::{self, DialError};
+
+/// Bytes taken from the kernel at a time; answers to writes are small.
+const READ_CHUNK: usize = 8 << 10;
+
+/// How an attempt ended before its answer did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    /// Closed or reset by the mirror.
+    Closed,
+    /// What came back is no HTTP.
+    Malformed,
+}
+
+/// Dials after `pause`, then serves copies until the connection ends.
+pub(super) async fn run(sender: Rc<Sender>, pause: Duration) {
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
+    match dial_mirror(&sender).await {
+        Ok(stream) => {
+            let slot = sender.opened();
+            let connection = Connection::new(&sender, stream, &slot);
+            connection.serve().await;
+            connection.close();
+        }
+        Err(outcome) => sender.dial_failed(outcome),
+    }
+}
+
+async fn dial_mirror(sender: &Sender) -> Result<TcpStream, Outcome> {
+    let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
+    let Some(address) = sender.settings.endpoints.pick() else {
+        stats.inspect(|stats| stats.cx_none_healthy.inc());
+        return Err(Outcome::FailedNoEndpoint);
+    };
+    let dialed = dial::dial(address, sender.settings.connect_timeout, Some(limits::MIRROR_SEND_BUFFER)).await;
+    if let Some(stats) = stats {
+        stats.cx_total.inc();
+        match &dialed {
+            Ok(_) => stats.cx_active.inc(),
+            Err(DialError::Timeout) => stats.cx_connect_timeout.inc(),
+            Err(DialError::Failed(_)) => stats.cx_connect_fail.inc(),
+        }
+    }
+    dialed.map_err(|error| match error {
+        DialError::Timeout => Outcome::FailedConnectTimeout,
+        DialError::Failed(_) => Outcome::FailedConnect,
+    })
+}
+
+struct Connection<'a> {
+    sender: &'a Rc<Sender>,
+    stats: Option<&'a ClusterStats>,
+    stream: TcpStream,
+    slot: &'a Rc<Slot>,
+    deadline: Deadline,
+}
+
+impl<'a> Connection<'a> {
+    fn new(sender: &'a Rc<Sender>, stream: TcpStream, slot: &'a Rc<Slot>) -> Self {
+        let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
+        Self { sender, stats, stream, slot, deadline: sender.settings.wheel.deadline() }
+    }
+
+    async fn serve(&self) {
+        let mut reused = false;
+        loop {
+            let copy = match self.sender.next() {
+                Some(copy) => copy,
+                None => match self.wait().await {
+                    Some(copy) => copy,
+                    None => return,
+                },
+            };
+            if !self.carry(copy, reused).await || !self.is_wanted() {
+                return;
+            }
+            reused = true;
+        }
+    }
+
+    /// Whether this connection still leads to an endpoint of the cluster.
+    fn is_wanted(&self) -> bool {
+        self.stream.peer_addr().is_ok_and(|address| self.sender.settings.endpoints.contains(address))
+    }
+
+    fn close(self) {
+        if let Some(stats) = self.stats {
+            stats.cx_active.dec();
+            stats.cx_destroy.inc();
+        }
+        drop(self.stream);
+        self.sender.closed();
+    }
+
+    /// Waits idle for a copy. `None` when the mirror closed the connection or nothing came for long.
+    async fn wait(&self) -> Option<Copy> {
+        self.deadline.set(limits::MIRROR_IDLE);
+        self.sender.idle.borrow_mut().push(Rc::clone(self.slot));
+        let handed = self.deadline.race(poll_fn(|cx| {
+            if let Some(copy) = self.slot.handed.take() {
+                return Poll::Ready(Some(copy));
+            }
+            // Nothing may arrive now but the end of the connection.
+            if self.stream.poll_read_ready(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            *self.slot.waker.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        }));
+        let handed = handed.await.ok().flatten();
+        self.sender.idle.borrow_mut().retain(|slot| !Rc::ptr_eq(slot, self.slot));
+        handed.or_else(|| self.slot.handed.take())
+    }
+
+    /// One attempt. Returns whether the connection can be used again.
+    async fn carry(&self, mut copy: Copy, reused: bool) -> bool {
+        let started = Instant::now();
+        let mut answer = Answer::new(copy.answer_has_body);
+        self.deadline.set(copy.timeout);
+        self.stats.inspect(|stats| {
+            stats.rq_total.inc();
+            stats.rq_active.inc();
+        });
+        let (token, arrived) = (copy.token, copy.arrived);
+        *self.slot.in_flight.borrow_mut() = Some((token, arrived));
+        let result = self.deadline.race(self.converse(&copy.wire, &mut answer)).await;
+        self.deadline.clear();
+        self.stats.inspect(|stats| stats.rq_active.dec());
+        // Gone only if the process leaves and has booked it already.
+        let Some((token, _)) = self.slot.in_flight.take() else { return false };
+
+        let closed = result == Ok(Err(Broken::Closed));
+        if closed && reused && !answer.any_byte() && copy.stale < limits::STALE_CONNECTIONS_MAX {
+            copy.stale += 1;
+            self.stats.inspect(|stats| stats.rq_retry.inc());
+            self.sender.give_back(Copy { token, ..copy });
+            return false;
+        }
+        let outcome = match (answer.status(), result) {
+            (Some(status), _) => verdict::outcome(copy.kind, status, answer.kept()),
+            (None, Err(_)) => Outcome::FailedUnknownOutcome,
+            (None, Ok(Err(Broken::Malformed))) => Outcome::FailedProtocol,
+            (None, Ok(_)) => Outcome::FailedReset,
+        };
+        self.count(answer.status(), outcome, started);
+        token.finish(outcome);
+        result == Ok(Ok(())) && answer.keeps_alive()
+    }
+
+    fn count(&self, status: Option<u16>, outcome: Outcome, started: Instant) {
+        let elapsed = started.elapsed();
+        self.sender.settings.ledger.duration.record(elapsed);
+        let Some(stats) = self.stats else { return };
+        stats.internal.time.record(elapsed);
+        match (status, outcome) {
+            (Some(status), _) => stats.internal.count(status),
+            (None, Outcome::FailedUnknownOutcome) => {
+                stats.rq_timeout.inc();
+                stats.internal.count(504);
+            }
+            (None, _) => {
+                stats.rq_rx_reset.inc();
+                stats.internal.count(503);
+            }
+        }
+    }
+
+    /// Writes the copy and reads its answer, in both directions at once: a mirror may answer before it has read all.
+    async fn converse(&self, wire: &[bytes::Bytes], answer: &mut Answer) -> Result<(), Broken> {
+        let mut cursor = Cursor::new(wire);
+        while !cursor.is_done() {
+            let mut slices = Cursor::empty_slices();
+            let filled = cursor.fill(&mut slices);
+            match self.stream.try_write_vectored(slices.get(..filled).unwrap_or_default()) {
+                Ok(written) => {
+                    self.stats.inspect(|stats| stats.cx_tx_bytes_total.add(written as u64));
+                    cursor.advance(written);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    let ready = self.stream.ready(interest).await.map_err(|_| Broken::Closed)?;
+                    if ready.is_readable() && self.read(answer)? {
+                        // Answered without reading all of it: the connection is of no further use.
+                        answer.end();
+                        return Ok(());
+                    }
+                }
+                // It may have answered before it closed.
+                Err(_) => {
+                    answer_after_close(self.read(answer))?;
+                    answer.end();
+                    return if answer.status().is_some() { Ok(()) } else { Err(Broken::Closed) };
+                }
+            }
+        }
+        loop {
+            if self.read(answer)? {
+                return Ok(());
+            }
+            self.stream.readable().await.map_err(|_| Broken::Closed)?;
+        }
+    }
+
+    /// Reads what is there. `true` once nothing more needs to be read.
+    fn read(&self, answer: &mut Answer) -> Result<bool, Broken> {
+        let mut chunk = [0; READ_CHUNK];
+        while !answer.is_over() {
+            match self.stream.try_read(&mut chunk) {
+                Ok(0) => {
+                    answer.end();
+                    return if answer.status().is_some() { Ok(true) } else { Err(Broken::Closed) };
+                }
+                Ok(n) => {
+                    self.stats.inspect(|stats| stats.cx_rx_bytes_total.add(n as u64));
+                    answer.feed(chunk.get(..n).unwrap_or_default()).map_err(|_| Broken::Malformed)?;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(_) => return Err(Broken::Closed),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// After a failed write, what was read counts and the end of reading does not.
+fn answer_after_close(read: Result<bool, Broken>) -> Result<(), Broken> {
+    match read {
+        Err(Broken::Malformed) => Err(Broken::Malformed),
+        Ok(_) | Err(Broken::Closed) => Ok(()),
+    }
+}

@@ -1,0 +1,136 @@
+//! Which of Mimir's paths mean what for a mirror.
+//!
+//! Sources: the HTTP API page of Mimir's documentation, Cortex' routes of the same descent, and Prometheus' own
+//! remote write receiver (`/api/v1/write`).
+
+use std::borrow::Cow;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+/// What a request is to a mirror.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Remote write, or another push whose answer follows remote write's rules.
+    Write,
+    /// An OTLP push.
+    OtlpWrite,
+    /// Changes or stops something in the cluster other than by writing samples: never copied unless asked for.
+    Destructive,
+    /// Everything else: queries, metadata, health.
+    Other,
+}
+
+impl Kind {
+    pub(crate) fn is_write(self) -> bool {
+        matches!(self, Self::Write | Self::OtlpWrite)
+    }
+
+    /// Judges a request by its method and path (query excluded).
+    pub(crate) fn of(method: &Method, path: &str) -> Self {
+        if method == Method::POST {
+            match path {
+                "/api/v1/push" | "/api/v1/write" | "/api/v1/push/influx/write" | "/api/prom/push" => {
+                    return Self::Write;
+                }
+                "/otlp/v1/metrics" | "/api/v1/otlp/v1/metrics" => return Self::OtlpWrite,
+                _ => {}
+            }
+        }
+        if is_destructive(method, &as_routed(path)) { Self::Destructive } else { Self::Other }
+    }
+}
+
+/// Destructive whatever the method: Mimir and Cortex accept some of these as GET. Found anywhere in the path, since
+/// a gateway may have put a prefix before them.
+const ALWAYS: [&str; 9] = [
+    "/ingester/shutdown",
+    "/ingester/flush",
+    "/ingester/prepare-",
+    "/ingester/mode",
+    "/ingester/renewtokens",
+    "/compactor/delete_tenant",
+    "/delete_tenant_config",
+    "/store-gateway/prepare-shutdown",
+    "/debug/pprof",
+];
+
+/// Destructive unless the method is safe: forms and API calls that change the cluster's state.
+const UNLESS_SAFE: [&str; 12] = [
+    "/ring",
+    "/memberlist",
+    "/config/v1/rules",
+    "/ruler/",
+    "/api/v1/rules",
+    "/api/prom/rules",
+    "/api/v1/alerts",
+    "/alertmanager",
+    "/multitenant_alertmanager",
+    "/api/v1/user-overrides",
+    "/api/v1/upload/block",
+    "/api/v1/grafana/",
+];
+
+fn is_destructive(method: &Method, path: &str) -> bool {
+    ALWAYS.iter().any(|part| path.contains(part))
+        || (!method.is_safe() && UNLESS_SAFE.iter().any(|part| path.contains(part)))
+}
+
+/// The path as the receiving server's router may come to see it: percent-decoded, lower case, without empty and
+/// dot segments. Only for judging; what is sent is never touched.
+fn as_routed(path: &str) -> Cow<'_, str> {
+    let plain = !path.contains(['%', '.'])
+        && !path.contains("//")
+        && !path.bytes().any(|byte| byte.is_ascii_uppercase());
+    if plain {
+        return Cow::Borrowed(path);
+    }
+    let decoded = percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in decoded.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            other => segments.push(other),
+        }
+    }
+    Cow::Owned(format!("/{}", segments.join("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_are_told_by_method_and_exact_path() {
+        assert_eq!(Kind::of(&Method::POST, "/api/v1/push"), Kind::Write);
+        assert_eq!(Kind::of(&Method::POST, "/otlp/v1/metrics"), Kind::OtlpWrite);
+        assert_eq!(Kind::of(&Method::GET, "/api/v1/push"), Kind::Other);
+        assert_eq!(Kind::of(&Method::POST, "/api/v1/push/"), Kind::Other);
+    }
+
+    #[test]
+    fn destructive_paths_are_found_under_any_disguise() {
+        for path in [
+            "/ingester/shutdown",
+            "/mimir/ingester/shutdown",
+            "//ingester//shutdown",
+            "/ingester/./shutdown",
+            "/x/../ingester/shutdown",
+            "/ingester/%73hutdown",
+            "/Ingester/Shutdown",
+        ] {
+            assert_eq!(Kind::of(&Method::GET, path), Kind::Destructive, "{path}");
+        }
+    }
+
+    #[test]
+    fn state_is_changed_by_unsafe_methods_only() {
+        assert_eq!(Kind::of(&Method::POST, "/prometheus/config/v1/rules/ns"), Kind::Destructive);
+        assert_eq!(Kind::of(&Method::GET, "/prometheus/config/v1/rules/ns"), Kind::Other);
+        assert_eq!(Kind::of(&Method::DELETE, "/api/v1/alerts"), Kind::Destructive);
+        assert_eq!(Kind::of(&Method::POST, "/prometheus/api/v1/query_range"), Kind::Other);
+    }
+}

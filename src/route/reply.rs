@@ -1,0 +1,83 @@
+//! Answers of the proxy's own, with Envoy's statuses and words (measured on Envoy 1.40).
+//!
+//! Contract C4: for transport trouble these are 5xx only, since a remote-write client drops data on a 4xx for good.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::upstream::Failure;
+
+/// Why the proxy answers itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LocalReply {
+    /// No virtual host or no route.
+    NoRoute,
+    /// No `Host`.
+    MissingHost,
+    /// A transfer coding other than chunked.
+    UnknownTransferCoding,
+    /// HTTP/1.0.
+    OldVersion,
+    /// `Upgrade` (WebSocket).
+    Upgrade,
+    /// The primary could not be asked or did not answer.
+    Upstream(Failure),
+    /// The route's timeout.
+    Timeout,
+    /// The request stopped arriving; never on a write path.
+    Stalled,
+    /// The request took longer than `request_timeout`; never on a write path.
+    TooSlow,
+    /// The answer stayed away for longer than `stream_idle_timeout`, on a route without timeout.
+    Idle,
+}
+
+const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: ";
+
+impl LocalReply {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::MissingHost => StatusCode::BAD_REQUEST,
+            Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
+            Self::OldVersion => StatusCode::UPGRADE_REQUIRED,
+            Self::Upgrade => StatusCode::FORBIDDEN,
+            Self::Upstream(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Timeout | Self::Idle => StatusCode::GATEWAY_TIMEOUT,
+            Self::Stalled | Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    fn body(self) -> String {
+        match self {
+            Self::NoRoute | Self::MissingHost | Self::Upgrade => String::new(),
+            Self::UnknownTransferCoding => "Not Implemented".to_owned(),
+            Self::OldVersion => "Upgrade Required".to_owned(),
+            Self::Upstream(Failure::NoEndpoint) => "no healthy upstream".to_owned(),
+            Self::Upstream(Failure::Connect) => format!("{RESET}remote connection failure"),
+            Self::Upstream(Failure::ConnectTimeout) => format!("{RESET}connection timeout"),
+            Self::Upstream(Failure::Closed) => format!("{RESET}connection termination"),
+            Self::Timeout => "upstream request timeout".to_owned(),
+            Self::Stalled | Self::Idle => "stream timeout".to_owned(),
+            Self::TooSlow => "request timeout".to_owned(),
+        }
+    }
+
+    /// The answer without the headers that every answer gets. `close` where the request was not read to its end.
+    pub(crate) fn response(self, close: bool, date: &HeaderValue) -> Response<Bytes> {
+        let body = Bytes::from(self.body());
+        let mut response = Response::new(body.clone());
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        if !body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        }
+        headers.insert(HeaderName::from_static("date"), date.clone());
+        if close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}

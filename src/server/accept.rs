@@ -1,0 +1,134 @@
+//! One acceptor for each listener, on the control thread.
+//!
+//! Remote-write clients hold few connections for long. Were each worker to accept for itself, they would pile up on
+//! one core; so the acceptor hands each connection to the worker with the least to do. Closing the one listening
+//! socket also resets no connection that waits in another worker's queue.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::{mpsc, watch};
+
+use crate::limits;
+use crate::stats::Stats;
+
+/// How long accepting pauses when descriptors or connections have run out.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection on its way to a worker.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) listener: usize,
+}
+
+/// A worker as the acceptor sees it.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    inbox: mpsc::Sender<Accepted>,
+    /// Connections handed to it so far: those in its inbox are not in its gauges yet.
+    handed: AtomicU64,
+}
+
+impl Seat {
+    pub(crate) fn new(inbox: mpsc::Sender<Accepted>) -> Self {
+        Self { inbox, handed: AtomicU64::new(0) }
+    }
+}
+
+/// Binds a listening socket. Port 0 lets the system choose.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the old process' connections to leave TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(limits::LISTEN_BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// What all acceptors share.
+#[derive(Debug)]
+pub(crate) struct Acceptors {
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) stats: Arc<Stats>,
+    /// Client connections at the same time, process-wide.
+    pub(crate) connections_max: u64,
+}
+
+impl Acceptors {
+    /// Accepts on one listener until told to stop, then closes it.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        listener: tokio::net::TcpListener,
+        index: usize,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let accepting = async {
+            loop {
+                if let Err(error) = self.accept(&listener, index).await {
+                    self.pause(index, &error).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = accepting => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn accept(&self, listener: &tokio::net::TcpListener, index: usize) -> io::Result<()> {
+        if self.open_connections() >= self.connections_max {
+            return Err(io::Error::other("the limit of client connections is reached"));
+        }
+        let (stream, peer) = match listener.accept().await {
+            // The client gave up while it waited; nothing is wrong with us.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => return Ok(()),
+            accepted => accepted?,
+        };
+        if let Some(stats) = self.stats.control.listeners.get(index) {
+            stats.accepted.inc();
+        }
+        // The worker's runtime will watch it, not this one.
+        self.hand_over(Accepted { stream: stream.into_std()?, peer, listener: index }).await;
+        Ok(())
+    }
+
+    fn open_connections(&self) -> u64 {
+        let in_seats = self.seats.iter().zip(&self.stats.workers).map(|(seat, worker)| {
+            let taken: u64 = worker.http.iter().map(|http| http.cx_total.get()).sum();
+            let open: u64 = worker.http.iter().map(|http| http.cx_active.get()).sum();
+            open + seat.handed.load(Relaxed).saturating_sub(taken)
+        });
+        in_seats.sum()
+    }
+
+    /// To the worker with least to do, counting what is still in its inbox.
+    async fn hand_over(&self, accepted: Accepted) {
+        let load = |(seat, worker): &(&Seat, &Arc<crate::stats::WorkerStats>)| {
+            let taken: u64 = worker.http.iter().map(|http| http.cx_total.get()).sum();
+            worker.load() + seat.handed.load(Relaxed).saturating_sub(taken)
+        };
+        let Some((seat, _)) = self.seats.iter().zip(&self.stats.workers).min_by_key(load) else { return };
+        seat.handed.fetch_add(1, Relaxed);
+        // Waits only while a worker has a whole inbox of connections to take; then accepting must slow down anyway.
+        // A worker whose inbox is closed is leaving, and so is the process.
+        let _ = seat.inbox.send(accepted).await;
+    }
+
+    async fn pause(&self, index: usize, error: &io::Error) {
+        if let Some(stats) = self.stats.control.listeners.get(index) {
+            stats.overflow.inc();
+            // Said at the first time and then ever more rarely; the counter has them all.
+            if stats.overflow.get().is_power_of_two() {
+                tracing::warn!(%error, times = stats.overflow.get(), "accepting pauses");
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,172 @@
+//! One client connection: HTTP/1.1 or HTTP/2 with prior knowledge, told apart by its first bytes.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::{Rc, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+
+use super::accept::Accepted;
+use super::io::{ClientIo, Order, Watched};
+use crate::exchange::{Client, Core, Detached, exchange};
+use crate::limits;
+
+/// Runs HTTP/2 streams on the connection's own worker.
+#[derive(Debug, Clone, Copy)]
+struct LocalExecutor;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// The client connections of one worker.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    core: Rc<Core>,
+    builders: Vec<Builder<LocalExecutor>>,
+    open: RefCell<Vec<Weak<Watched>>>,
+    /// Seconds since the worker started, moved by [`Connections::sweep`].
+    clock: Rc<Cell<u64>>,
+    draining: Cell<bool>,
+}
+
+impl Connections {
+    pub(crate) fn new(core: Rc<Core>) -> Rc<Self> {
+        let builders = core.sites.iter().map(|site| builder(site.http.max_request_headers_kb)).collect();
+        Rc::new(Self {
+            core,
+            builders,
+            open: RefCell::default(),
+            clock: Rc::default(),
+            draining: Cell::new(false),
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.borrow().iter().all(|watched| watched.strong_count() == 0)
+    }
+
+    /// Serves a connection to its end, as a task of its own.
+    pub(crate) fn serve(self: &Rc<Self>, accepted: Accepted) {
+        let stats = &self.core.stats;
+        let Some(http) = stats.http.get(accepted.listener) else { return };
+        // Counted even if it fails below: the acceptor reads from it what this worker has taken.
+        http.cx_total.inc();
+        let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
+        // Answers are small and wait for nothing.
+        let _ = stream.set_nodelay(true);
+        let watched = Watched::new(accepted.listener, std::sync::Arc::clone(stats), Rc::clone(&self.clock));
+        self.open.borrow_mut().push(Rc::downgrade(&watched));
+        if self.draining.get() {
+            watched.order(Order::Drain);
+        }
+        http.cx_active.inc();
+        tokio::task::spawn_local(Rc::clone(self).drive(stream, accepted.peer, watched));
+    }
+
+    async fn drive(self: Rc<Self>, stream: TcpStream, peer: std::net::SocketAddr, watched: Rc<Watched>) {
+        let Some(builder) = self.builders.get(watched.listener) else { return };
+        let core = Rc::clone(&self.core);
+        let listener = watched.listener;
+        let active = Rc::clone(&watched.active);
+        let service = service_fn(move |request| {
+            let client = Client { listener, peer, active: Rc::clone(&active) };
+            Detached::new(exchange(Rc::clone(&core), client, request))
+        });
+        let io = TokioIo::new(ClientIo::new(stream, Rc::clone(&watched)));
+        let mut connection = pin!(builder.serve_connection(io, service));
+        let ended = poll_fn(|cx| {
+            match watched.poll_order(cx) {
+                Some(Order::Kill) => return Poll::Ready(Ok(())),
+                Some(Order::Drain) => {
+                    connection.as_mut().graceful_shutdown();
+                    // Polled again below, and woken for the next order.
+                    let _ = watched.poll_order(cx);
+                }
+                None => {}
+            }
+            connection.as_mut().poll(cx)
+        });
+        let ended = ended.await;
+        if let Some(http) = watched.http() {
+            http.cx_active.dec();
+            http.cx_destroy.inc();
+            if ended.as_ref().is_err_and(|error| is_protocol_error(error.as_ref())) {
+                http.cx_protocol_error.inc();
+            }
+        }
+    }
+
+    /// Lets every connection finish what is in progress and close.
+    pub(crate) fn drain(&self) {
+        self.draining.set(true);
+        self.each_open(|watched| watched.order(Order::Drain));
+    }
+
+    /// About once a second: closes connections that are idle or stalled. `elapsed` since the worker started.
+    pub(crate) fn sweep(&self, elapsed: Duration) {
+        let now = elapsed.as_secs();
+        self.clock.set(now);
+        self.open.borrow_mut().retain(|watched| watched.strong_count() > 0);
+        self.each_open(|watched| {
+            if let Some(order) = self.verdict(watched, now) {
+                watched.http().inspect(|http| http.cx_idle_timeout.inc());
+                watched.order(order);
+            }
+        });
+    }
+
+    fn verdict(&self, watched: &Watched, now: u64) -> Option<Order> {
+        let http = &self.core.sites.get(watched.listener)?.http;
+        let over = |since: u64, limit: Duration| now.saturating_sub(since) > limit.as_secs();
+        if watched.blocked_since.get().is_some_and(|since| over(since, limits::CLIENT_STALL)) {
+            return Some(Order::Kill);
+        }
+        if watched.active.get() > 0 {
+            return None;
+        }
+        let head_limit = http.request_headers_timeout.unwrap_or(limits::CLIENT_STALL);
+        if !watched.is_h2.get() && watched.head_since.get().is_some_and(|since| over(since, head_limit)) {
+            return Some(Order::Kill);
+        }
+        http.idle_timeout.is_some_and(|limit| over(watched.moved.get(), limit)).then_some(Order::Drain)
+    }
+
+    fn each_open(&self, act: impl Fn(&Watched)) {
+        let open: Vec<_> = self.open.borrow().iter().filter_map(Weak::upgrade).collect();
+        open.iter().for_each(|watched| act(watched));
+    }
+}
+
+fn is_protocol_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    let hyper = error.downcast_ref::<hyper::Error>();
+    hyper.is_some_and(|error| error.is_parse() || error.is_parse_status())
+}
+
+fn builder(max_request_headers_kb: u32) -> Builder<LocalExecutor> {
+    let head_max = (max_request_headers_kb as usize) << 10;
+    let mut builder = Builder::new(LocalExecutor);
+    builder
+        .http1()
+        .auto_date_header(false)
+        .max_headers(limits::HEADERS_MAX)
+        .max_buf_size(head_max.max(limits::READ_BUFFER_MAX))
+        .pipeline_flush(false);
+    builder
+        .http2()
+        .auto_date_header(false)
+        .initial_stream_window_size(limits::H2_STREAM_WINDOW)
+        .initial_connection_window_size(limits::H2_CONNECTION_WINDOW)
+        .max_concurrent_streams(limits::H2_STREAMS_MAX)
+        .max_send_buf_size(limits::H2_SEND_BUFFER)
+        .max_header_list_size(head_max as u32);
+    builder
+}

@@ -1,0 +1,183 @@
+//! The socket of a client's connection: counts bytes and notes when something last moved.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::stats::{HttpStats, WorkerStats};
+
+/// What a connection is told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Finish what is in progress, then close.
+    Drain,
+    /// Close now.
+    Kill,
+}
+
+/// What is known of a connection outside of its task. Times are seconds of the worker's clock.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) listener: usize,
+    stats: Arc<WorkerStats>,
+    clock: Rc<Cell<u64>>,
+    /// When bytes last moved.
+    pub(super) moved: Cell<u64>,
+    /// Since when the first bytes of a request's head wait for the rest.
+    pub(super) head_since: Cell<Option<u64>>,
+    /// Since when the client takes no bytes.
+    pub(super) blocked_since: Cell<Option<u64>>,
+    /// Requests in progress.
+    pub(super) active: Rc<Cell<u32>>,
+    pub(super) is_h2: Cell<bool>,
+    order: Cell<Option<Order>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Watched {
+    pub(super) fn new(listener: usize, stats: Arc<WorkerStats>, clock: Rc<Cell<u64>>) -> Rc<Self> {
+        let moved = Cell::new(clock.get());
+        Rc::new(Self {
+            listener,
+            stats,
+            clock,
+            moved,
+            head_since: Cell::new(None),
+            blocked_since: Cell::new(None),
+            active: Rc::default(),
+            is_h2: Cell::new(false),
+            order: Cell::new(None),
+            waker: RefCell::default(),
+        })
+    }
+
+    pub(super) fn http(&self) -> Option<&HttpStats> {
+        self.stats.http.get(self.listener)
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        self.order.set(Some(order));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn poll_order(&self, cx: &Context<'_>) -> Option<Order> {
+        let order = self.order.take();
+        if order.is_none() {
+            let mut waker = self.waker.borrow_mut();
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                *waker = Some(cx.waker().clone());
+            }
+        }
+        order
+    }
+
+    fn received(&self, bytes: &[u8], first: bool) {
+        if bytes.is_empty() {
+            return;
+        }
+        let now = self.clock.get();
+        self.moved.set(now);
+        if first {
+            self.is_h2.set(bytes.starts_with(b"PRI"));
+        }
+        if self.active.get() > 0 {
+            self.head_since.set(None);
+        } else if self.head_since.get().is_none() {
+            self.head_since.set(Some(now));
+        }
+        if let Some(http) = self.http() {
+            http.cx_rx_bytes_total.add(bytes.len() as u64);
+            if first {
+                if self.is_h2.get() { http.cx_http2_total.inc() } else { http.cx_http1_total.inc() }
+            }
+        }
+    }
+
+    fn sent(&self, result: &Poll<io::Result<usize>>) {
+        match result {
+            Poll::Ready(Ok(n)) => {
+                self.moved.set(self.clock.get());
+                self.blocked_since.set(None);
+                // Once an answer leaves, what was read before was a whole head.
+                self.head_since.set(None);
+                if let Some(http) = self.http() {
+                    http.cx_tx_bytes_total.add(*n as u64);
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                if self.blocked_since.get().is_none() {
+                    self.blocked_since.set(Some(self.clock.get()));
+                }
+            }
+        }
+    }
+}
+
+/// A client's TCP stream under watch.
+#[derive(Debug)]
+pub(super) struct ClientIo {
+    stream: TcpStream,
+    watched: Rc<Watched>,
+    first: bool,
+}
+
+impl ClientIo {
+    pub(super) fn new(stream: TcpStream, watched: Rc<Watched>) -> Self {
+        Self { stream, watched, first: true }
+    }
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let read = buf.filled().get(before..).unwrap_or_default();
+        let first = self.first;
+        self.first &= read.is_empty();
+        self.watched.received(read, first);
+        result
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.watched.sent(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.watched.sent(&result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,177 @@
+//! What is counted. Enters: increments from the thread that owns the counters. Leaves: sums, when someone reads.
+//!
+//! Each worker has a [`WorkerStats`] of its own that it alone writes; the control thread writes [`ControlStats`].
+//! Nothing here takes a lock. Names and shapes for readers (Envoy's and ours) are the admin room's business.
+
+pub(crate) mod counter;
+pub(crate) mod histogram;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use counter::{Counter, Gauge};
+use histogram::Histogram;
+
+use crate::mirror::ledger::MirrorLedger;
+
+/// Everything that can be read, for the admin thread and the control thread.
+#[derive(Debug)]
+pub(crate) struct Stats {
+    /// One for each worker.
+    pub(crate) workers: Vec<Arc<WorkerStats>>,
+    /// Written by the control thread.
+    pub(crate) control: Arc<ControlStats>,
+    /// When the process started.
+    pub(crate) started: Instant,
+}
+
+/// One worker's counters. Index = index in the configuration.
+#[derive(Debug)]
+pub(crate) struct WorkerStats {
+    /// By listener.
+    pub(crate) http: Vec<HttpStats>,
+    /// By cluster.
+    pub(crate) clusters: Vec<ClusterStats>,
+    /// By mirror.
+    pub(crate) mirrors: Vec<MirrorLedger>,
+}
+
+impl WorkerStats {
+    pub(crate) fn new(config: &config::model::Config) -> Self {
+        Self {
+            http: config.listeners.iter().map(|_| HttpStats::default()).collect(),
+            clusters: config.clusters.iter().map(|_| ClusterStats::default()).collect(),
+            mirrors: config.mirrors.iter().map(|_| MirrorLedger::default()).collect(),
+        }
+    }
+
+    /// How busy this worker is: open client connections plus requests in progress.
+    pub(crate) fn load(&self) -> u64 {
+        self.http.iter().map(|http| http.cx_active.get() + http.rq_active.get()).sum()
+    }
+}
+
+/// Envoy's `http.<stat_prefix>.*` (and `listener.<address>.*`) of one listener.
+#[derive(Debug, Default)]
+pub(crate) struct HttpStats {
+    pub(crate) cx_total: Counter,
+    pub(crate) cx_active: Gauge,
+    pub(crate) cx_destroy: Counter,
+    /// Connections the proxy closed because the client was idle, or stalled in a request's head or in reading.
+    pub(crate) cx_idle_timeout: Counter,
+    pub(crate) cx_http1_total: Counter,
+    pub(crate) cx_http2_total: Counter,
+    pub(crate) cx_protocol_error: Counter,
+    pub(crate) cx_rx_bytes_total: Counter,
+    pub(crate) cx_tx_bytes_total: Counter,
+    pub(crate) rq_total: Counter,
+    pub(crate) rq_http1_total: Counter,
+    pub(crate) rq_http2_total: Counter,
+    pub(crate) rq_active: Gauge,
+    /// Answers by class: 1xx to 5xx.
+    pub(crate) rq_by_class: [Counter; 5],
+    pub(crate) rq_completed: Counter,
+    pub(crate) rq_timeout: Counter,
+    pub(crate) rq_idle_timeout: Counter,
+    /// The client went away before its request or answer was complete.
+    pub(crate) rq_rx_reset: Counter,
+    pub(crate) no_route: Counter,
+    /// Trailers that were not announced and so could not be passed on.
+    pub(crate) trailers_dropped: Counter,
+    /// From the request's head to the end of its answer.
+    pub(crate) rq_time: Histogram,
+}
+
+/// Envoy's `cluster.<name>.*`.
+#[derive(Debug, Default)]
+pub(crate) struct ClusterStats {
+    pub(crate) cx_total: Counter,
+    pub(crate) cx_active: Gauge,
+    pub(crate) cx_connect_fail: Counter,
+    pub(crate) cx_connect_timeout: Counter,
+    pub(crate) cx_destroy: Counter,
+    pub(crate) cx_destroy_with_active_rq: Counter,
+    pub(crate) cx_none_healthy: Counter,
+    pub(crate) cx_idle_timeout: Counter,
+    pub(crate) cx_rx_bytes_total: Counter,
+    pub(crate) cx_tx_bytes_total: Counter,
+    /// Requests that got a connection.
+    pub(crate) rq_total: Counter,
+    pub(crate) rq_active: Gauge,
+    pub(crate) rq_pending_total: Counter,
+    pub(crate) rq_pending_active: Gauge,
+    pub(crate) rq_timeout: Counter,
+    pub(crate) rq_rx_reset: Counter,
+    pub(crate) rq_tx_reset: Counter,
+    /// Repeated on a fresh connection because the reused one was dead.
+    pub(crate) rq_retry: Counter,
+    /// Requests of clients.
+    pub(crate) external: AnswerStats,
+    /// Copies.
+    pub(crate) internal: AnswerStats,
+}
+
+/// Answers of a cluster, by status, with their time.
+#[derive(Debug)]
+pub(crate) struct AnswerStats {
+    /// Index = status - 100, for 100 to 599; includes answers made locally, as in Envoy.
+    by_status: Box<[Counter]>,
+    /// From the request's first byte to the end of its answer.
+    pub(crate) time: Histogram,
+}
+
+impl Default for AnswerStats {
+    fn default() -> Self {
+        Self { by_status: (0..500).map(|_| Counter::default()).collect(), time: Histogram::default() }
+    }
+}
+
+impl AnswerStats {
+    pub(crate) fn count(&self, status: u16) {
+        if let Some(counter) = self.by_status.get(usize::from(status.wrapping_sub(100))) {
+            counter.inc();
+        }
+    }
+
+    /// The statuses seen, with their counts.
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = (u16, u64)> {
+        (100u16..).zip(self.by_status.iter()).map(|(status, n)| (status, n.get())).filter(|&(_, n)| n > 0)
+    }
+}
+
+/// What the control thread counts.
+#[derive(Debug)]
+pub(crate) struct ControlStats {
+    /// By cluster.
+    pub(crate) clusters: Vec<DiscoveryStats>,
+    /// By listener: connections accepted, and pauses because descriptors or connections ran out.
+    pub(crate) listeners: Vec<AcceptStats>,
+}
+
+impl ControlStats {
+    pub(crate) fn new(config: &config::model::Config) -> Self {
+        Self {
+            clusters: config.clusters.iter().map(|_| DiscoveryStats::default()).collect(),
+            listeners: config.listeners.iter().map(|_| AcceptStats::default()).collect(),
+        }
+    }
+}
+
+/// Envoy's `cluster.<name>.update_*` and `membership_*`.
+#[derive(Debug, Default)]
+pub(crate) struct DiscoveryStats {
+    pub(crate) update_attempt: Counter,
+    pub(crate) update_success: Counter,
+    pub(crate) update_failure: Counter,
+    pub(crate) update_empty: Counter,
+    pub(crate) membership_change: Counter,
+    pub(crate) membership_total: Gauge,
+}
+
+/// Envoy's `listener.<address>.downstream_cx_*`, as far as the acceptor sees it.
+#[derive(Debug, Default)]
+pub(crate) struct AcceptStats {
+    pub(crate) accepted: Counter,
+    /// Accepting paused: no descriptors left (EMFILE, ENFILE) or the connection limit reached.
+    pub(crate) overflow: Counter,
+}

@@ -1,0 +1,110 @@
+//! The socket of an upstream connection.
+//!
+//! A server may answer before it has read the whole request (413 at the first byte) and close. Writing then fails
+//! while the answer waits to be read, and a failed write would end the connection before that. So write errors
+//! are swallowed until the reading side has ended; what was to be written is thrown away.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::stats::{ClusterStats, WorkerStats};
+
+/// A TCP stream whose write errors wait for its reads.
+#[derive(Debug)]
+pub(crate) struct UpstreamIo {
+    stream: TcpStream,
+    write_failed: bool,
+    counters: Rc<Counters>,
+    received: Rc<Cell<u64>>,
+}
+
+/// Where an upstream connection counts.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) cluster: usize,
+}
+
+impl Counters {
+    pub(crate) fn get(&self) -> Option<&ClusterStats> {
+        self.stats.clusters.get(self.cluster)
+    }
+}
+
+impl UpstreamIo {
+    /// `received` is told of every byte read.
+    pub(crate) fn new(stream: TcpStream, counters: Rc<Counters>, received: Rc<Cell<u64>>) -> Self {
+        Self { stream, write_failed: false, counters, received }
+    }
+
+    fn written(&mut self, offered: usize, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Ready(Ok(n)) => {
+                self.counters.get().inspect(|stats| stats.cx_tx_bytes_total.add(n as u64));
+                Poll::Ready(Ok(n))
+            }
+            Poll::Ready(Err(_)) => {
+                self.write_failed = true;
+                Poll::Ready(Ok(offered))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for UpstreamIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let read = (buf.filled().len() - before) as u64;
+        self.received.set(self.received.get() + read);
+        self.counters.get().inspect(|stats| stats.cx_rx_bytes_total.add(read));
+        result
+    }
+}
+
+impl AsyncWrite for UpstreamIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.write_failed {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(buf.len(), result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let offered = bufs.iter().map(|buf| buf.len()).sum();
+        if self.write_failed {
+            return Poll::Ready(Ok(offered));
+        }
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.written(offered, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.write_failed { Poll::Ready(Ok(())) } else { Pin::new(&mut self.stream).poll_shutdown(cx) }
+    }
+}

