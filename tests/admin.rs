@@ -31,16 +31,24 @@ async fn ready_says_live() {
     assert_eq!((got.status(), got.text().trim_end()), (200, "LIVE"));
 }
 
+/// Waits until `/ready` answers so: commands are taken at once and done soon after.
+async fn ready_says(proxy: &Proxy, status: u16, text: &str) {
+    until(format!("{text} at /ready"), async || {
+        let got = proxy.admin_get("/ready").await;
+        (got.status() == status && got.text().trim_end() == text).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_failed_health_check_is_not_ready_but_serves() {
     let (_primary, _mirror, proxy) = used().await;
     assert_eq!(proxy.admin_post("/healthcheck/fail").await.text().trim_end(), "OK");
-    let got = proxy.admin_get("/ready").await;
-    assert_eq!((got.status(), got.text().trim_end()), (503, "DRAINING"));
+    ready_says(&proxy, 503, "DRAINING").await;
     let served = proxy.send(&Request::push("x")).await;
     assert_eq!((served.status(), served.header("connection").as_deref()), (200, Some("close")));
     assert_eq!(proxy.admin_post("/healthcheck/ok").await.text().trim_end(), "OK");
-    assert_eq!(proxy.admin_get("/ready").await.status(), 200);
+    ready_says(&proxy, 200, "LIVE").await;
 }
 
 #[tokio::test]

@@ -175,7 +175,10 @@ async fn c2_beside_an_unresolvable_mirror() {
     let primary = numbering_primary().await;
     let config = Config::envoy().primary(primary.address()).mirror_at("secondary", &[("mirror.invalid", 80)]);
     let ledger = run(&primary, &with_bounds(config), nothing_delivered).await;
-    assert_eq!(ledger.reason("failed", "no_endpoint"), TOTAL as u64, "{ledger:?}");
+    // While requests arrive, they take their place in the buffer, which is smaller than the largest ones together.
+    let (failed, dropped) = (ledger.reason("failed", "no_endpoint"), ledger.reason("dropped", "buffer_full"));
+    assert_eq!(failed + dropped, TOTAL as u64, "{ledger:?}");
+    assert!(failed as usize >= TOTAL - 2 * CLIENTS, "{ledger:?}");
 }
 
 /// Readers share the proxy with the writers: they, too, must not wait.

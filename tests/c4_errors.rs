@@ -136,10 +136,24 @@ async fn c4_malformed_requests_are_400_and_go_nowhere() {
 
 /// Two lengths for one body is how requests are smuggled past a proxy.
 #[tokio::test]
-async fn c4_a_length_and_chunks_together_go_nowhere() {
+async fn c4_a_length_and_chunks_together_smuggle_nothing() {
     let both =
         b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    refused(both, 400).await;
+    let primary = Upstream::answering(Reply::ok()).await;
+    let mirror = Upstream::answering(Reply::ok()).await;
+    let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
+    let proxy = Proxy::start(&config).await;
+    let mut client = proxy.client().await;
+    // What follows is the rest of the body to a server that counts, and a request to one that reads chunks.
+    client.send([both.as_slice(), b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"].concat()).await;
+    let answer = client.answer().await;
+    // RFC 9112, 6.1: refused, or read as chunks; in either case the connection ends with the answer.
+    assert!(matches!(answer.status(), 200 | 400), "{answer:?}");
+    assert_eq!(client.rest().await, b"", "the connection went on");
+    for got in primary.requests().iter().chain(&mirror.requests()) {
+        assert_eq!(got.values("content-length"), Vec::<&[u8]>::new(), "two lengths were passed on");
+        assert_ne!(got.target(), "/smuggled");
+    }
 }
 
 #[tokio::test]
@@ -211,14 +225,31 @@ async fn c4_a_stalled_request_elsewhere_is_408() {
     assert_eq!((got.status(), got.text().as_str()), (408, "stream timeout"));
 }
 
+/// A client that is not told would send its next write into a closed connection, and could not repeat it safely.
+#[tokio::test]
+async fn c4_a_local_answer_says_whether_the_connection_goes_on() {
+    let primary = Faulty::start(Fault::Refuse).await;
+    let proxy = Proxy::start(&Config::envoy().primary(primary.address())).await;
+    for size in [0, 1, 1000, 100_000] {
+        let mut client = proxy.client().await;
+        for _ in 0..3 {
+            let answer = client.exchange(&Request::push(bytes_of(size, 1))).await;
+            assert_eq!(answer.status(), 503);
+            if answer.header("connection").as_deref() == Some("close") {
+                assert_eq!(client.rest().await, b"");
+                break;
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn c4_a_primary_that_comes_back_is_used_again() {
     let port = Port::reserve();
     let proxy = Proxy::start(&Config::envoy().primary(port.address())).await;
-    let mut client = proxy.client().await;
-    assert_eq!(client.exchange(&Request::push("one")).await.status(), 503);
+    assert_eq!(proxy.send(&Request::push("one")).await.status(), 503);
     let primary = Upstream::at(port.address(), |_| Reply::ok()).await;
-    assert_eq!(client.exchange(&Request::push("two")).await.status(), 200);
+    assert_eq!(proxy.send(&Request::push("two")).await.status(), 200);
     assert_eq!(primary.only().await.text(), "two");
 }
 

@@ -172,7 +172,7 @@ fn refused(name: &str, wrong: &str, right: &str) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{wrong}: {said}");
     let at = text.find(wrong).expect("just written");
-    let line = text[..at].lines().count();
+    let line = text[..at].matches('\n').count() + 1;
     let place = format!("{}:{line}:", path.display());
     let column = said.split(&place).nth(1).and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
     let column: usize =
