@@ -1,12 +1,14 @@
 //! One connection to a mirror, from dial to close: a task of its own, one copy in flight.
 
 use std::future::poll_fn;
-use std::io::ErrorKind;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::answer::Answer;
@@ -37,9 +39,9 @@ pub(super) async fn run(sender: Rc<Sender>, pause: Duration) {
         tokio::time::sleep(pause).await;
     }
     match dial_mirror(&sender).await {
-        Ok(stream) => {
+        Ok((stream, address)) => {
             let slot = sender.opened();
-            let connection = Connection::new(&sender, stream, &slot);
+            let mut connection = Connection::new(&sender, stream, address, &slot);
             connection.serve().await;
             connection.close();
         }
@@ -47,7 +49,7 @@ pub(super) async fn run(sender: Rc<Sender>, pause: Duration) {
     }
 }
 
-async fn dial_mirror(sender: &Sender) -> Result<TcpStream, Outcome> {
+async fn dial_mirror(sender: &Sender) -> Result<(TcpStream, SocketAddr), Outcome> {
     let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
     let Some(address) = sender.settings.endpoints.pick() else {
         stats.inspect(|stats| stats.cx_none_healthy.inc());
@@ -62,7 +64,7 @@ async fn dial_mirror(sender: &Sender) -> Result<TcpStream, Outcome> {
             Err(DialError::Failed(_)) => stats.cx_connect_fail.inc(),
         }
     }
-    dialed.map_err(|error| match error {
+    dialed.map(|stream| (stream, address)).map_err(|error| match error {
         DialError::Timeout => Outcome::FailedConnectTimeout,
         DialError::Failed(_) => Outcome::FailedConnect,
     })
@@ -72,17 +74,18 @@ struct Connection<'a> {
     sender: &'a Rc<Sender>,
     stats: Option<&'a ClusterStats>,
     stream: TcpStream,
+    address: SocketAddr,
     slot: &'a Rc<Slot>,
     deadline: Deadline,
 }
 
 impl<'a> Connection<'a> {
-    fn new(sender: &'a Rc<Sender>, stream: TcpStream, slot: &'a Rc<Slot>) -> Self {
+    fn new(sender: &'a Rc<Sender>, stream: TcpStream, address: SocketAddr, slot: &'a Rc<Slot>) -> Self {
         let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
-        Self { sender, stats, stream, slot, deadline: sender.settings.wheel.deadline() }
+        Self { sender, stats, stream, address, slot, deadline: sender.settings.wheel.deadline() }
     }
 
-    async fn serve(&self) {
+    async fn serve(&mut self) {
         let mut reused = false;
         loop {
             let copy = match self.sender.next() {
@@ -101,7 +104,7 @@ impl<'a> Connection<'a> {
 
     /// Whether this connection still leads to an endpoint of the cluster.
     fn is_wanted(&self) -> bool {
-        self.stream.peer_addr().is_ok_and(|address| self.sender.settings.endpoints.contains(address))
+        self.sender.settings.endpoints.contains(self.address)
     }
 
     fn close(self) {
@@ -114,38 +117,44 @@ impl<'a> Connection<'a> {
     }
 
     /// Waits idle for a copy. `None` when the mirror closed the connection or nothing came for long.
-    async fn wait(&self) -> Option<Copy> {
+    async fn wait(&mut self) -> Option<Copy> {
         self.deadline.set(limits::MIRROR_IDLE);
         self.sender.idle.borrow_mut().push(Rc::clone(self.slot));
+        let (slot, stream) = (self.slot, &mut self.stream);
         let handed = self.deadline.race(poll_fn(|cx| {
-            if let Some(copy) = self.slot.handed.take() {
+            if let Some(copy) = slot.handed.take() {
                 return Poll::Ready(Some(copy));
             }
             // Nothing may arrive now but the end of the connection.
-            if self.stream.poll_read_ready(cx).is_ready() {
+            let mut byte = [0];
+            if Pin::new(&mut *stream).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_ready() {
                 return Poll::Ready(None);
             }
-            *self.slot.waker.borrow_mut() = Some(cx.waker().clone());
+            *slot.waker.borrow_mut() = Some(cx.waker().clone());
             Poll::Pending
         }));
-        let handed = handed.await.ok().flatten();
+        if let Ok(Some(copy)) = handed.await {
+            return Some(copy);
+        }
         self.sender.idle.borrow_mut().retain(|slot| !Rc::ptr_eq(slot, self.slot));
-        handed.or_else(|| self.slot.handed.take())
+        // Handed over in the same moment.
+        self.slot.handed.take()
     }
 
     /// One attempt. Returns whether the connection can be used again.
-    async fn carry(&self, mut copy: Copy, reused: bool) -> bool {
+    async fn carry(&mut self, mut copy: Copy, reused: bool) -> bool {
         let started = Instant::now();
         let mut answer = Answer::new(copy.answer_has_body);
-        self.deadline.set(copy.timeout);
         self.stats.inspect(|stats| {
             stats.rq_total.inc();
             stats.rq_active.inc();
         });
         let (token, arrived) = (copy.token, copy.arrived);
         *self.slot.in_flight.borrow_mut() = Some((token, arrived));
-        let result = self.deadline.race(self.converse(&copy.wire, &mut answer)).await;
-        self.deadline.clear();
+        let deadline = self.sender.settings.wheel.deadline();
+        deadline.set(copy.timeout);
+        let mut cursor = Cursor::new(&copy.wire);
+        let result = deadline.race(poll_fn(|cx| self.poll_converse(cx, &mut cursor, &mut answer))).await;
         self.stats.inspect(|stats| stats.rq_active.dec());
         // Gone only if the process leaves and has booked it already.
         let Some((token, _)) = self.slot.in_flight.take() else { return false };
@@ -186,67 +195,52 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Writes the copy and reads its answer, in both directions at once: a mirror may answer before it has read all.
-    async fn converse(&self, wire: &[bytes::Bytes], answer: &mut Answer) -> Result<(), Broken> {
-        let mut cursor = Cursor::new(wire);
+    /// Writes the copy and reads its answer, both at once: a mirror may answer before it has read all.
+    fn poll_converse(
+        &mut self,
+        cx: &mut Context<'_>,
+        cursor: &mut Cursor<'_>,
+        answer: &mut Answer,
+    ) -> Poll<Result<(), Broken>> {
         while !cursor.is_done() {
             let mut slices = Cursor::empty_slices();
             let filled = cursor.fill(&mut slices);
-            match self.stream.try_write_vectored(slices.get(..filled).unwrap_or_default()) {
-                Ok(written) => {
+            let slices = slices.get(..filled).unwrap_or_default();
+            match Pin::new(&mut self.stream).poll_write_vectored(cx, slices) {
+                Poll::Ready(Ok(written)) => {
                     self.stats.inspect(|stats| stats.cx_tx_bytes_total.add(written as u64));
                     cursor.advance(written);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let interest = Interest::READABLE | Interest::WRITABLE;
-                    let ready = self.stream.ready(interest).await.map_err(|_| Broken::Closed)?;
-                    if ready.is_readable() && self.read(answer)? {
-                        // Answered without reading all of it: the connection is of no further use.
-                        answer.end();
-                        return Ok(());
-                    }
-                }
-                // It may have answered before it closed.
-                Err(_) => {
-                    answer_after_close(self.read(answer))?;
+                // It may have answered before it closed; reading tells.
+                Poll::Ready(Err(_)) => {
                     answer.end();
-                    return if answer.status().is_some() { Ok(()) } else { Err(Broken::Closed) };
+                    break;
                 }
+                Poll::Pending => break,
             }
         }
-        loop {
-            if self.read(answer)? {
-                return Ok(());
-            }
-            self.stream.readable().await.map_err(|_| Broken::Closed)?;
+        ready!(self.poll_answer(cx, answer))?;
+        if !cursor.is_done() {
+            // Answered without reading all of it: the connection is of no further use.
+            answer.end();
         }
+        Poll::Ready(Ok(()))
     }
 
-    /// Reads what is there. `true` once nothing more needs to be read.
-    fn read(&self, answer: &mut Answer) -> Result<bool, Broken> {
-        let mut chunk = [0; READ_CHUNK];
+    /// Reads until nothing more of the answer is needed.
+    fn poll_answer(&mut self, cx: &mut Context<'_>, answer: &mut Answer) -> Poll<Result<(), Broken>> {
+        let mut chunk = [MaybeUninit::uninit(); READ_CHUNK];
         while !answer.is_over() {
-            match self.stream.try_read(&mut chunk) {
-                Ok(0) => {
-                    answer.end();
-                    return if answer.status().is_some() { Ok(true) } else { Err(Broken::Closed) };
-                }
-                Ok(n) => {
-                    self.stats.inspect(|stats| stats.cx_rx_bytes_total.add(n as u64));
-                    answer.feed(chunk.get(..n).unwrap_or_default()).map_err(|_| Broken::Malformed)?;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(_) => return Err(Broken::Closed),
+            let mut read = ReadBuf::uninit(&mut chunk);
+            let result = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read));
+            if result.is_err() || read.filled().is_empty() {
+                answer.end();
+                let answered = answer.status().is_some();
+                return Poll::Ready(if answered { Ok(()) } else { Err(Broken::Closed) });
             }
+            self.stats.inspect(|stats| stats.cx_rx_bytes_total.add(read.filled().len() as u64));
+            answer.feed(read.filled()).map_err(|_| Broken::Malformed)?;
         }
-        Ok(true)
-    }
-}
-
-/// After a failed write, what was read counts and the end of reading does not.
-fn answer_after_close(read: Result<bool, Broken>) -> Result<(), Broken> {
-    match read {
-        Err(Broken::Malformed) => Err(Broken::Malformed),
-        Ok(_) | Err(Broken::Closed) => Ok(()),
+        Poll::Ready(Ok(()))
     }
 }
