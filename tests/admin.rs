@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::dsl::http1::Message;
-use crate::dsl::{Config, Proxy, Reply, Request, Upstream, until};
+use crate::dsl::{Client, Config, Gate, Proxy, Reply, Request, Upstream, until};
 
 /// Both clusters, and a proxy that has carried three writes and a read.
 async fn used() -> (Upstream, Upstream, Proxy) {
@@ -222,7 +222,7 @@ async fn the_configuration_is_shown_without_secrets() {
 #[tokio::test]
 async fn head_is_answered_without_a_body() {
     let (_primary, _mirror, proxy) = used().await;
-    let mut client = crate::dsl::Client::connect(proxy.admin).await;
+    let mut client = Client::connect(proxy.admin).await;
     client.send(Request::new("HEAD", "/ready").bytes()).await;
     assert_eq!(client.answer_to_head().await.status(), 200);
     client.send(Request::new("HEAD", "/ready").bytes()).await;
@@ -232,7 +232,7 @@ async fn head_is_answered_without_a_body() {
 /// A scrape must not wait for a mirror, a primary or a client.
 #[tokio::test]
 async fn it_answers_while_everything_else_hangs() {
-    let gate = crate::dsl::Gate::closed();
+    let gate = Gate::closed();
     let primary = Upstream::answering(Reply::ok().behind(&gate)).await;
     let mirror = Upstream::answering(Reply::ok().behind(&gate)).await;
     let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());

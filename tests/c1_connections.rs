@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::dsl::h2c::{Frames, H2Client};
 use crate::dsl::http1::{Framing, Message};
+use crate::dsl::ports::Port;
 use crate::dsl::{Config, Gate, Proxy, Reply, Request, Upstream, bytes_of, until};
 
 /// A proxy whose primary answers each request with its target, so that answers can be told apart.
@@ -97,6 +98,22 @@ async fn c1_a_primary_that_closes_after_each_answer_is_not_noticed() {
         assert_eq!(got.status(), 200, "request {n}: {}", got.text());
     }
     assert_eq!(primary.completed(), 30);
+}
+
+#[tokio::test]
+async fn c1_a_primary_that_restarts_between_two_requests_is_not_noticed() {
+    let port = Port::reserve();
+    let proxy = Proxy::start(&Config::envoy().primary(port.address())).await;
+    let mut client = proxy.client().await;
+    for life in 0..5 {
+        let primary = Upstream::at(port.address(), |_| Reply::ok()).await;
+        for n in 0..3 {
+            let got = client.exchange(&Request::push("body")).await;
+            assert_eq!(got.status(), 200, "request {n} of life {life}: {}", got.text());
+        }
+        assert_eq!(primary.completed(), 3);
+        primary.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -191,6 +208,16 @@ async fn c1_http2_streams_run_side_by_side() {
     got.sort();
     expected.sort();
     assert_eq!(got, expected);
+}
+
+#[tokio::test]
+async fn c1_http2_carries_ten_mebibytes() {
+    let (primary, proxy) = echo().await;
+    let client = H2Client::connect(proxy.listen).await;
+    let body = bytes_of(10 << 20, 6);
+    let answer = client.exchange(h2_post("/x"), Frames::default().data(body.clone())).await;
+    assert_eq!(answer.head.status().as_u16(), 200);
+    assert!(primary.only().await.body == body, "the body was changed");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::dsl::fault::{Fault, Faulty};
 use crate::dsl::http1::Message;
-use crate::dsl::{Client, Config, Gate, Ledger, Proxy, Reply, Request, Upstream, bytes_of};
+use crate::dsl::{Client, Config, Gate, Ledger, Proxy, Reply, Request, Upstream, alone, bytes_of};
 
 const MEBIBYTE: u64 = 1 << 20;
 /// What a mirror may hold; less than the writes below add up to.
@@ -70,6 +70,7 @@ async fn beside(mirror: &Faulty, before_the_end: impl FnOnce(&Ledger)) -> Ledger
 }
 
 async fn run(primary: &Upstream, config: &Config, before_the_end: impl FnOnce(&Ledger)) -> Ledger {
+    let _alone = alone().await;
     let proxy = Proxy::start(config).await;
     let (memory, descriptors) = (proxy.process.memory(), proxy.process.descriptors());
     load(&proxy, primary).await;

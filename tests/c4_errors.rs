@@ -7,20 +7,20 @@ use crate::dsl::{Config, Gate, Proxy, Reply, Request, Upstream, bytes_of, until}
 
 const TROUBLE: &str = "upstream connect error or disconnect/reset before headers. reset reason: ";
 
-/// The answer to one write when the primary is at this address, and what the mirror got of it.
-async fn with_primary(config: Config) -> (Message, usize) {
+/// The answer to one write when the primary is at this address. So many copies of it must come to the mirror.
+async fn with_primary(config: Config, copies: u64) -> Message {
     let mirror = Upstream::answering(Reply::ok()).await;
     let proxy = Proxy::start(&config.mirror("secondary", mirror.address())).await;
     let answer = proxy.send(&Request::push("body")).await;
-    if crate::dsl::proxy::Program::under_test() == crate::dsl::proxy::Program::MimirMirror {
-        proxy.settled("secondary").await;
-    }
-    (answer, mirror.completed())
+    let ledger = proxy.settled_at("secondary", copies).await;
+    assert_eq!((ledger.delivered(), mirror.completed() as u64), (copies, copies), "{ledger:?}");
+    answer
 }
 
-async fn with_fault(fault: Fault) -> (Message, usize) {
+/// The same for a primary with this fault; the copy is sent all the same.
+async fn with_fault(fault: Fault) -> Message {
     let primary = Faulty::start(fault).await;
-    with_primary(Config::envoy().primary(primary.address()).timeout("1s").connect_timeout("0.3s")).await
+    with_primary(Config::envoy().primary(primary.address()).timeout("1s").connect_timeout("0.3s"), 1).await
 }
 
 #[tokio::test]
@@ -45,50 +45,45 @@ async fn c4_no_route_is_404_without_a_body_and_without_a_copy() {
 #[tokio::test]
 async fn c4_a_primary_without_an_address_is_503_without_a_copy() {
     let config = Config::envoy().cluster("primary", &[("primary.invalid", 80)]);
-    let (got, copies) = with_primary(config).await;
-    assert_eq!((got.status(), got.text().as_str(), copies), (503, "no healthy upstream", 0));
+    let got = with_primary(config, 0).await;
+    assert_eq!((got.status(), got.text().as_str()), (503, "no healthy upstream"));
 }
 
 #[tokio::test]
 async fn c4_a_refusing_primary_is_503_and_the_copy_is_sent() {
-    let (got, copies) = with_fault(Fault::Refuse).await;
+    let got = with_fault(Fault::Refuse).await;
     assert_eq!((got.status(), got.text()), (503, format!("{TROUBLE}remote connection failure")));
-    assert_eq!(copies, 1);
 }
 
 #[tokio::test]
 async fn c4_a_black_hole_as_primary_is_503_and_the_copy_is_sent() {
-    let (got, copies) = with_fault(Fault::BlackHole).await;
+    let got = with_fault(Fault::BlackHole).await;
     assert_eq!((got.status(), got.text()), (503, format!("{TROUBLE}connection timeout")));
-    assert_eq!(copies, 1);
 }
 
 #[tokio::test]
 async fn c4_a_primary_that_resets_is_503_and_the_copy_is_sent() {
     let primary = Upstream::answering(Reply::silence().reset()).await;
-    let (got, copies) = with_primary(Config::envoy().primary(primary.address())).await;
+    let got = with_primary(Config::envoy().primary(primary.address()), 1).await;
     assert_eq!((got.status(), got.text()), (503, format!("{TROUBLE}connection termination")));
-    assert_eq!(copies, 1);
 }
 
 #[tokio::test]
 async fn c4_a_primary_that_closes_without_an_answer_is_503_and_the_copy_is_sent() {
     let primary = Upstream::answering(Reply::silence().close()).await;
-    let (got, copies) = with_primary(Config::envoy().primary(primary.address())).await;
+    let got = with_primary(Config::envoy().primary(primary.address()), 1).await;
     assert_eq!((got.status(), got.text()), (503, format!("{TROUBLE}connection termination")));
-    assert_eq!(copies, 1);
 }
 
 #[tokio::test]
 async fn c4_a_primary_that_answers_too_late_is_504_and_the_copy_is_sent() {
-    let (got, copies) = with_fault(Fault::NeverAnswer).await;
+    let got = with_fault(Fault::NeverAnswer).await;
     assert_eq!((got.status(), got.text().as_str()), (504, "upstream request timeout"));
-    assert_eq!(copies, 1);
 }
 
 #[tokio::test]
 async fn c4_a_primary_that_answers_garbage_is_a_5xx() {
-    let (got, _) = with_fault(Fault::Garbage).await;
+    let got = with_fault(Fault::Garbage).await;
     assert!((500..600).contains(&got.status()), "{got:?}");
 }
 
@@ -105,7 +100,7 @@ async fn c4_an_answer_that_breaks_off_does_not_look_complete() {
 
 #[tokio::test]
 async fn c4_local_answers_carry_server_and_date() {
-    let (got, _) = with_fault(Fault::Refuse).await;
+    let got = with_fault(Fault::Refuse).await;
     assert_eq!(got.header("server").as_deref(), Some("envoy"));
     assert_eq!(got.header("content-type").as_deref(), Some("text/plain"));
     assert!(got.header("date").is_some());
@@ -165,6 +160,22 @@ async fn c4_http_1_0_is_426() {
 async fn c4_oversized_headers_are_431() {
     let large = String::from_utf8(vec![b'x'; 70 << 10]).unwrap();
     refused(format!("GET /x HTTP/1.1\r\nHost: h\r\nX-Large: {large}\r\n\r\n").as_bytes(), 431).await;
+}
+
+#[tokio::test]
+async fn c4_the_configured_limit_of_headers_holds() {
+    for (manager, size) in [("", 62 << 10), ("max_request_headers_kb: 8", 20 << 10)] {
+        let primary = Upstream::answering(Reply::ok()).await;
+        let config = Config::envoy().primary(primary.address());
+        let config = if manager.is_empty() { config } else { config.manager(manager) };
+        let proxy = Proxy::start(&config).await;
+        let request = Request::get("/x").header("X-Large", "x".repeat(size));
+        assert_eq!(
+            (proxy.send(&request).await.status(), primary.begun()),
+            (431, 0),
+            "{size} bytes, {manager:?}"
+        );
+    }
 }
 
 #[tokio::test]

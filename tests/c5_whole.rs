@@ -1,6 +1,7 @@
 //! C5: a copy is a complete request, or there is no copy.
 
-use crate::dsl::{Config, Gate, Proxy, Reply, Request, Upstream, bytes_of, until};
+use crate::dsl::h2c::{Frames, H2Client};
+use crate::dsl::{Client, Config, Gate, Proxy, Reply, Request, Upstream, bytes_of, until};
 
 /// Both clusters and a proxy before them.
 async fn pair(reply: Reply) -> (Upstream, Upstream, Proxy) {
@@ -79,8 +80,28 @@ async fn c5_a_client_that_leaves_before_the_first_byte_of_the_body_leaves_no_cop
     broken_off(Request::push(bytes_of(10, 3)).head(), b"", Leaving::Close).await;
 }
 
+#[tokio::test]
+async fn c5_an_http2_stream_that_is_reset_in_mid_body_leaves_no_copy() {
+    let (primary, mirror, proxy) = pair(Reply::ok()).await;
+    let client = H2Client::connect(proxy.listen).await;
+    let gate = Gate::closed();
+    let head = http::Request::post("http://mimir.example/api/v1/push");
+    let body = Frames::default().data(bytes_of(1000, 10)).reset_behind(&gate);
+    let begun = async {
+        until("the request's begin at the primary", async || (primary.begun() == 1).then_some(())).await;
+        gate.open();
+    };
+    tokio::join!(client.broken(head, body), begun);
+    until("the count of the broken request", async || {
+        (proxy.ledger("secondary").await.incomplete == 1).then_some(())
+    })
+    .await;
+    assert_eq!(proxy.settled("secondary").await.received, 0);
+    assert_eq!((mirror.begun(), primary.completed()), (0, 0));
+}
+
 /// A complete request whose client leaves without waiting for the answer; both clusters must get it.
-async fn left(leave: impl FnOnce(crate::dsl::Client)) {
+async fn left(leave: impl FnOnce(Client)) {
     let gate = Gate::closed();
     let (primary, mirror, proxy) = pair(Reply::ok().behind(&gate)).await;
     let body = bytes_of(67_000, 4);
@@ -103,7 +124,7 @@ async fn c5_a_client_that_closes_after_its_request_is_served_on_both_legs() {
 
 #[tokio::test]
 async fn c5_a_client_that_resets_after_its_request_is_served_on_both_legs() {
-    left(crate::dsl::Client::reset).await;
+    left(Client::reset).await;
 }
 
 /// The client is gone before the primary has read the body.

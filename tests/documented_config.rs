@@ -8,7 +8,7 @@ use crate::dsl::dir::Dir;
 use crate::dsl::prometheus::{AllSeries, Prometheus, Target, count};
 use crate::dsl::proxy::Program;
 use crate::dsl::relay::{Relay, Way};
-use crate::dsl::{Proxy, until};
+use crate::dsl::{Proxy, alone, until};
 
 /// The file's text as it is published.
 fn published(name: &str) -> String {
@@ -76,6 +76,7 @@ async fn mirrors_a_real_prometheus(
     primary: &Prometheus,
     secondary: &Prometheus,
 ) {
+    let _alone = alone().await;
     let target = Target::start().await;
     let sender = Prometheus::sender(target.address(), &format!("http://{}/api/v1/write", proxy.listen)).await;
     let expected = send(&target, sender, 20, primary).await;
@@ -115,6 +116,7 @@ async fn flags_alone_mirror_a_real_prometheus() {
 /// The page's promise: neither the performance nor the availability of the secondary touches the primary.
 #[tokio::test]
 async fn c2_a_secondary_that_hangs_and_dies_costs_the_primary_no_sample() {
+    let _alone = alone().await;
     let (primary, secondary) = (Prometheus::receiver().await, Prometheus::receiver().await);
     let relay = Relay::before(secondary.address()).await;
     let proxy = start("envoy-v2.yaml", primary.address(), relay.address()).await;

@@ -49,6 +49,7 @@ pub(crate) struct Faulty {
 }
 
 /// What must live on for the fault to last.
+#[allow(dead_code, reason = "held, never read")]
 enum Held {
     Server(Task),
     Sockets(Vec<Socket>),

@@ -1,7 +1,7 @@
 //! A client that speaks HTTP/2 in clear, with prior knowledge.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use super::task::Task;
-use super::wait::within;
+use super::wait::{Gate, within};
 
 /// One HTTP/2 connection.
 pub(crate) struct H2Client {
@@ -25,35 +25,55 @@ pub(crate) struct H2Client {
 
 /// A request's body, of unknown length: data frames, then perhaps trailers.
 #[derive(Default)]
-pub(crate) struct Frames(VecDeque<Frame<Bytes>>);
+pub(crate) struct Frames {
+    frames: VecDeque<Frame<Bytes>>,
+    /// Ends in a reset of the stream, once this is ready.
+    breaks_off: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// A body that breaks off.
+#[derive(Debug, thiserror::Error)]
+#[error("as the test asked")]
+pub(crate) struct BreaksOff;
 
 impl Frames {
     /// One frame of data.
     pub(crate) fn data(mut self, data: impl Into<Bytes>) -> Self {
-        self.0.push_back(Frame::data(data.into()));
+        self.frames.push_back(Frame::data(data.into()));
         self
     }
 
     /// The trailers; nothing may follow.
     pub(crate) fn trailers(mut self, trailers: HeaderMap) -> Self {
-        self.0.push_back(Frame::trailers(trailers));
+        self.frames.push_back(Frame::trailers(trailers));
+        self
+    }
+
+    /// The stream's reset, once the gate is open.
+    pub(crate) fn reset_behind(mut self, gate: &Gate) -> Self {
+        let gate = gate.clone();
+        self.breaks_off = Some(Box::pin(async move { gate.wait().await }));
         self
     }
 }
 
 impl Body for Frames {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BreaksOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(Ok))
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BreaksOff>>> {
+        match (self.frames.pop_front(), &mut self.breaks_off) {
+            (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
+            (None, None) => Poll::Ready(None),
+            (None, Some(end)) => end.as_mut().poll(cx).map(|()| Some(Err(BreaksOff))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.frames.is_empty() && self.breaks_off.is_none()
     }
 }
 
@@ -70,6 +90,14 @@ impl H2Client {
         let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
         let (sender, connection) = within("the handshake", handshake).await.expect("the proxy speaks HTTP/2");
         Self { sender, _driver: Task::spawn(connection) }
+    }
+
+    /// Sends a request that breaks off: there must be no answer.
+    pub(crate) async fn broken(&self, head: http::request::Builder, body: Frames) {
+        let request = head.body(body).expect("a valid request");
+        let mut sender = self.sender.clone();
+        let answer = within("the stream's end", sender.send_request(request)).await;
+        assert!(answer.is_err(), "an incomplete request was answered");
     }
 
     /// Sends a request (its URI absolute, for `:authority`) and reads the whole answer.

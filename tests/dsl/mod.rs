@@ -26,8 +26,8 @@ pub(crate) mod wait;
 
 pub(crate) use client::Client;
 pub(crate) use config::Config;
-pub(crate) use metrics::{Ledger, Metrics};
+pub(crate) use metrics::Ledger;
 pub(crate) use proxy::Proxy;
 pub(crate) use request::{Request, bytes_of};
 pub(crate) use upstream::{Reply, Upstream};
-pub(crate) use wait::{Gate, until};
+pub(crate) use wait::{Gate, alone, until};

@@ -26,20 +26,9 @@ impl Process {
         self.child.id()
     }
 
-    pub(crate) fn dir(&self) -> &Dir {
-        &self.dir
-    }
-
-    pub(crate) fn stdout(&self) -> String {
-        self.read("stdout")
-    }
-
+    /// Its log.
     pub(crate) fn stderr(&self) -> String {
-        self.read("stderr")
-    }
-
-    fn read(&self, kind: &str) -> String {
-        let bytes = std::fs::read(self.dir.path().join(kind)).unwrap_or_default();
+        let bytes = std::fs::read(self.dir.path().join("stderr")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -75,6 +64,7 @@ impl Process {
 }
 
 impl Drop for Process {
+    #[allow(clippy::print_stderr, reason = "the test's own output, shown when it fails")]
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -99,7 +99,7 @@ type Script = dyn Fn(&Message) -> Reply + Send + Sync;
 pub(crate) struct Upstream {
     address: SocketAddr,
     book: Arc<Book>,
-    _server: Task,
+    server: Task,
 }
 
 /// What came in, in the order of arrival.
@@ -137,11 +137,16 @@ impl Upstream {
         let address = listener.local_addr().expect("bound");
         let book = Arc::new(Book::default());
         let server = Task::spawn(serve(listener, Arc::clone(&book), Arc::new(script)));
-        Self { address, book, _server: server }
+        Self { address, book, server }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ends it, with all its connections; the address is free again then.
+    pub(crate) async fn stop(self) {
+        self.server.end().await;
     }
 
     /// Every request that began, complete or not.
@@ -197,11 +202,9 @@ async fn connection(stream: TcpStream, book: Arc<Book>, script: Arc<Script>) {
         if let Some(gate) = &reply.reading {
             gate.wait().await;
         }
-        let keep = if reply.early {
-            answer(&mut writer, &reply).await && read(&mut wire, &book, place).await
-        } else {
-            read(&mut wire, &book, place).await && answer(&mut writer, &reply).await
-        };
+        let early = !reply.early || answer(&mut writer, &reply).await;
+        let whole = early && read(&mut wire, &book, place).await;
+        let keep = whole && (reply.early || answer(&mut writer, &reply).await);
         match reply.then {
             Then::KeepAlive if keep => {}
             Then::Reset => return reset(&writer),

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long a condition may take before the test fails. Far above what it takes on a busy machine.
@@ -30,6 +30,13 @@ pub(crate) async fn within<T>(what: impl Display, future: impl Future<Output = T
         Ok(done) => done,
         Err(_) => panic!("waited {LIMIT:?} in vain: {what}"),
     }
+}
+
+/// Waits until no other test of this process holds this. For tests that move gigabytes; nextest, which gives each
+/// test a process of its own, knows them by name (`.config/nextest.toml`).
+pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
 }
 
 /// A door that a test opens once: what waits behind it makes no progress before.
