@@ -211,9 +211,10 @@ impl Session {
         }
         let Some(hurt) = self.hurt.as_ref().filter(|_| !self.told) else { return Ok(()) };
         let written = self.primary.head().totals().samples - hurt.primary.samples;
+        let has = if lacks == 0 { "has all".to_owned() } else { format!("lacks {lacks}") };
         let losses = self.ledger.losses_since(&hurt.ledger);
         self.screen.say(&format!(
-            "      -> the secondary lacks {lacks} of the {written} samples since the fault; copies lost: {losses}"
+            "      -> the secondary {has} of the {written} samples since the fault; copies lost: {losses}"
         ))?;
         self.told = true;
         if lacks == 0 {

@@ -207,12 +207,41 @@ async fn two_clusters_are_the_same_only_when_they_are() {
     let third = generator.batch(10, 3);
     secondary.head().append(&third).unwrap();
     assert_eq!(found(), Finding::Differs, "as many samples, but not the same");
+}
 
+#[tokio::test]
+async fn what_counts_is_what_stood_still_or_was_the_same() {
+    let (primary, secondary) = (Cluster::start("one").unwrap(), Cluster::start("other").unwrap());
+    let mut generator = Generator::new(1, 0, 10);
     let mut watch = Watch::default();
     assert_eq!(watch.take(), Finding::Differs, "nothing was looked at");
-    primary.head().append(&third).unwrap();
+    let mut time = 0;
+    let mut write = |cluster: &Cluster| {
+        time += 1;
+        cluster.head().append(&generator.batch(10, time)).unwrap();
+    };
+    write(&primary);
     watch.look(&primary, &secondary);
-    secondary.head().append(&generator.batch(5, 4)).unwrap();
     watch.look(&primary, &secondary);
-    assert_eq!(watch.take(), Finding::Lacks(5), "the smallest number that was missing");
+    write(&primary);
+    watch.look(&primary, &secondary);
+    assert_eq!(watch.take(), Finding::Lacks(10), "20 was seen only once");
+    watch.look(&primary, &secondary);
+    assert_eq!(watch.take(), Finding::Lacks(20), "better seen once than not at all");
+
+    let (primary, secondary) = (&secondary, Cluster::start("third").unwrap());
+    watch.look(primary, &secondary);
+    write(primary);
+    watch.look(primary, &secondary);
+    watch.look(primary, &secondary);
+    assert_eq!(watch.take(), Finding::Same, "they were, at one moment");
+
+    let secondary = Cluster::start("fourth").unwrap();
+    let primary = Cluster::start("fifth").unwrap();
+    secondary.set(Fault::Hang);
+    watch.look(&primary, &secondary);
+    write(&primary);
+    watch.look(&primary, &secondary);
+    watch.look(&primary, &secondary);
+    assert_eq!(watch.take(), Finding::Lacks(10), "while it hangs, they will not be the same again");
 }

@@ -50,13 +50,13 @@ pub(crate) fn url(text: &str) -> Result<Url, BadUrl> {
         ));
     }
     let (host, port) =
-        split_port(authority).ok_or(("the port is not a number from 1 to 65535", form.to_owned()))?;
+        split_port(authority).ok_or_else(|| ("the port is not a number from 1 to 65535", form.to_owned()))?;
     let port = port.unwrap_or(80);
     if port == 0 {
         return Err(("the port is not a number from 1 to 65535", form.to_owned()));
     }
     let endpoint =
-        Endpoint { host: parse_host(host).ok_or(("the host is not valid", form.to_owned()))?, port };
+        Endpoint { host: parse_host(host).ok_or_else(|| ("the host is not valid", form.to_owned()))?, port };
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Url { endpoint, authority: authority.to_ascii_lowercase(), host: bare.to_ascii_lowercase() })
 }

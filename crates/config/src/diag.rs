@@ -12,6 +12,8 @@ use crate::source::{Source, Span};
 
 /// More diagnostics than this are counted, not shown: a wrong indentation can cause hundreds.
 const SHOWN_MAX: usize = 12;
+/// More warnings than this are counted, not shown.
+const WARNINGS_MAX: usize = 32;
 
 /// Why a configuration was refused: everything that is wrong with it, ready to be printed.
 ///
@@ -49,43 +51,43 @@ impl ConfigError {
 pub(crate) struct Diagnostic {
     pub(crate) span: Span,
     /// `static_resources.clusters[0].type`; empty for the whole document.
-    pub(crate) path: String,
-    pub(crate) message: String,
+    pub(crate) path: Box<str>,
+    pub(crate) message: Box<str>,
     /// Under the caret.
-    pub(crate) label: String,
+    pub(crate) label: Box<str>,
     /// What to do about it.
-    pub(crate) help: String,
+    pub(crate) help: Box<str>,
     /// Another place that explains this one.
-    pub(crate) other: Option<(Span, String)>,
+    pub(crate) other: Option<Box<(Span, String)>>,
     /// One line, without the text around it.
     brief: bool,
 }
 
 impl Diagnostic {
-    pub(crate) fn new(span: Span, path: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(span: Span, path: &str, message: impl Into<Box<str>>) -> Self {
         Self {
             span,
-            path: path.to_owned(),
+            path: path.into(),
             message: message.into(),
-            label: String::new(),
-            help: String::new(),
+            label: Box::default(),
+            help: Box::default(),
             other: None,
             brief: false,
         }
     }
 
-    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+    pub(crate) fn label(mut self, label: impl Into<Box<str>>) -> Self {
         self.label = label.into();
         self
     }
 
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<Box<str>>) -> Self {
         self.help = help.into();
         self
     }
 
     pub(crate) fn other(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.other = Some((span, label.into()));
+        self.other = Some(Box::new((span, label.into())));
         self
     }
 
@@ -98,8 +100,8 @@ impl Diagnostic {
     fn title(&self) -> String {
         const VERBS: [&str; 5] = ["is ", "has ", "must ", "stands ", "does "];
         let sentence = VERBS.iter().any(|verb| self.message.starts_with(verb));
-        let text = match (self.path.as_str(), sentence) {
-            ("", _) => self.message.clone(),
+        let text = match (&*self.path, sentence) {
+            ("", _) => self.message.to_string(),
             (path, true) => format!("{path} {}", self.message),
             (path, false) => format!("{path}: {}", self.message),
         };
@@ -139,7 +141,13 @@ impl Sink {
 
     /// All warnings, rendered.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        self.warnings.borrow().iter().map(|warning| self.render(warning, Level::WARNING)).collect()
+        let warnings = self.warnings.borrow();
+        let mut rendered: Vec<String> =
+            warnings.iter().take(WARNINGS_MAX).map(|warning| self.render(warning, Level::WARNING)).collect();
+        if warnings.len() > WARNINGS_MAX {
+            rendered.push(format!("warning: {} more warnings are not shown", warnings.len() - WARNINGS_MAX));
+        }
+        rendered
     }
 
     /// All errors, in the order of the text.
@@ -172,7 +180,7 @@ impl Sink {
             group = group.element(snippet);
         }
         if !diagnostic.help.is_empty() {
-            group = group.element(Level::HELP.message(diagnostic.help.as_str()));
+            group = group.element(Level::HELP.message(&*diagnostic.help));
         }
         let rendered = Renderer::plain().render(&[group]);
         rendered.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
@@ -184,11 +192,10 @@ impl Sink {
     ) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
         let source = self.sources.get(diagnostic.span.source)?;
         let primary = AnnotationKind::Primary.span(source.first_line(diagnostic.span));
-        let primary =
-            if diagnostic.label.is_empty() { primary } else { primary.label(diagnostic.label.as_str()) };
+        let primary = if diagnostic.label.is_empty() { primary } else { primary.label(&*diagnostic.label) };
         let mut snippet =
             Snippet::source(source.shown.as_str()).path(source.origin.as_str()).annotation(primary);
-        if let Some((span, label)) = &diagnostic.other
+        if let Some((span, label)) = diagnostic.other.as_deref()
             && span.source == diagnostic.span.source
         {
             snippet = snippet

@@ -3,6 +3,7 @@
 //! The flags become a document in the native form whose text is the command line itself, so that one decoder
 //! serves both and its carets point at the flag that is wrong.
 
+use std::fmt;
 use std::rc::Rc;
 
 use crate::diag::ConfigError;
@@ -11,7 +12,9 @@ use crate::source::{Source, Span};
 use crate::tree::{Entry, Node, Value};
 
 /// The flags that concern the configuration, as written.
-#[derive(Debug, Clone, Default)]
+///
+/// Its `Debug` leaves out the URLs, in which someone may have written a password.
+#[derive(Clone, Default)]
 pub struct Flags {
     /// `--primary URL`
     pub primary: Option<String>,
@@ -27,6 +30,19 @@ pub struct Flags {
     pub service_cluster: Option<String>,
     /// `--service-zone`: overrides `node.locality.zone`.
     pub service_zone: Option<String>,
+}
+
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flags")
+            .field("mirrors", &self.mirrors.len())
+            .field("listen", &self.listen)
+            .field("admin", &self.admin)
+            .field("service_node", &self.service_node)
+            .field("service_cluster", &self.service_cluster)
+            .field("service_zone", &self.service_zone)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Refuses flags that contradict each other or the presence of a file.

@@ -41,8 +41,11 @@ pub(crate) fn name_of(field: &Field<'_>) -> Option<HeaderName> {
     name(field.name()?).or_else(|(message, help)| field.refuse(message, help).ok_or(())).ok()
 }
 
-/// A header's value, marked sensitive if its name says so.
+/// A header's value, not empty (Envoy would drop it), marked sensitive if its name says so.
 pub(crate) fn value(field: &Field<'_>, name: Option<&HeaderName>, text: &str) -> Option<HeaderValue> {
+    if text.is_empty() {
+        return field.refuse("is empty", "remove the header instead");
+    }
     let Ok(mut value) = HeaderValue::from_str(text) else {
         return field.refuse("is not the value of a header", "remove line breaks and control characters");
     };

@@ -1,5 +1,6 @@
 //! From the command line's input to a checked [`Config`].
 
+use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const INLINE: &str = "--config-yaml";
 
 /// Where the configuration comes from.
-#[derive(Debug, Clone, Default)]
+///
+/// Its `Debug` leaves out the inline text, which may hold secrets.
+#[derive(Clone, Default)]
 pub struct Input {
     /// `--config-path`: YAML or JSON.
     pub path: Option<PathBuf>,
@@ -25,6 +28,12 @@ pub struct Input {
     pub inline: Option<String>,
     /// The flags that make up a configuration without a file, and those that name this proxy.
     pub flags: Flags,
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").field("path", &self.path).field("flags", &self.flags).finish_non_exhaustive()
+    }
 }
 
 /// What a decoder makes of a document.
@@ -119,7 +128,7 @@ fn load_texts(texts: Vec<(String, String)>) -> Result<Config, ConfigError> {
             }
         }
     }
-    let root = root.unwrap_or(Node { span: Span::default(), value: Value::Null });
+    let root = root.unwrap_or_else(|| Node { span: Span::default(), value: Value::Null });
     decode(sources, &root)
 }
 
@@ -196,7 +205,8 @@ fn form(root: &Node) -> Result<Style, Diagnostic> {
 
 /// No key tells the form; perhaps one is misspelt.
 fn neither(entries: &[tree::Entry], span: Span, help: &str) -> Diagnostic {
-    let known: Vec<&str> = NATIVE.iter().chain(&ENVOY).copied().collect();
+    let snake = |name: &&str| !name.contains(|c: char| c.is_ascii_uppercase());
+    let known: Vec<&str> = NATIVE.iter().chain(&ENVOY).copied().filter(snake).collect();
     let near = entries.iter().find_map(|entry| Some((entry.key_span, nearest(&entry.key, &known)?)));
     let span = near.map_or(span, |(span, _)| span);
     let diagnostic = Diagnostic::new(span, "", "neither an Envoy bootstrap nor the native form");

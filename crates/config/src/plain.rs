@@ -10,8 +10,10 @@ use crate::tree::Value;
 /// A number and how it was written.
 #[derive(Debug, Clone)]
 pub(crate) struct Number {
-    /// As written, for messages.
+    /// As written.
     pub(crate) raw: Rc<str>,
+    /// Written as an integer. Anything else stays text where text is wanted, as in Envoy.
+    pub(crate) integer: bool,
     /// Whole numbers, also those written `8080.0`, up to 2^53.
     pub(crate) whole: Option<i64>,
     /// Any number.
@@ -62,6 +64,7 @@ pub(crate) fn number(text: &str) -> Option<Number> {
         #[allow(clippy::cast_precision_loss, reason = "bounded by 2^53, where doubles are exact")]
         return (whole.abs() < WHOLE_MAX).then(|| Number {
             raw: Rc::from(text),
+            integer: true,
             whole: Some(whole),
             value: whole as f64,
         });
@@ -70,7 +73,7 @@ pub(crate) fn number(text: &str) -> Option<Number> {
         return None;
     }
     let value: f64 = text.parse().ok()?;
-    Some(Number { raw: Rc::from(text), whole: whole(value), value })
+    Some(Number { raw: Rc::from(text), integer: false, whole: whole(value), value })
 }
 
 fn integer(digits: &str) -> Option<i64> {
@@ -90,4 +93,44 @@ fn whole(value: f64) -> Option<i64> {
     #[allow(clippy::cast_possible_truncation, reason = "checked to be a whole number below 2^53")]
     #[allow(clippy::cast_precision_loss, reason = "2^53 is exact")]
     (value.fract() == 0.0 && value.abs() < WHOLE_MAX as f64).then_some(value as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans_are_those_of_yaml_1_1() {
+        for text in ["true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"] {
+            assert!(matches!(resolve(text), Value::Bool(true)), "{text}");
+        }
+        for text in ["false", "no", "NO", "off", "Off", "n", "N"] {
+            assert!(matches!(resolve(text), Value::Bool(false)), "{text}");
+        }
+        for text in ["tRUE", "yEs", "oN", "nO", "truee", "t", "é"] {
+            assert!(matches!(resolve(text), Value::Text(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_decimal_octal_and_hexadecimal() {
+        for (text, expected) in [
+            ("8080", 8080),
+            ("-1", -1),
+            ("+5", 5),
+            ("0x1F90", 8080),
+            ("017", 15),
+            ("0", 0),
+            ("08", 8),
+            ("8080.0", 8080),
+            ("1e3", 1000),
+        ] {
+            assert_eq!(number(text).and_then(|number| number.whole), Some(expected), "{text}");
+        }
+        assert_eq!(number("0.5").map(|number| (number.whole, number.value)), Some((None, 0.5)));
+        for text in ["1_000", "0x", "0x-1", "1.2.3", "--1", "e5", "9007199254740993", "NaN", ".inf", "", "٣"]
+        {
+            assert!(number(text).is_none(), "{text}");
+        }
+    }
 }

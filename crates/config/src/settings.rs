@@ -8,12 +8,12 @@ use crate::read::{Field, Object, Unsupported};
 /// Settings of the design that this version does not have.
 pub(crate) const UNSUPPORTED: &[Unsupported] = &[
     Unsupported::new(
-        &["backlog"],
+        "backlog",
         "copies are kept in memory only",
         "remove it; `buffer` and `max_age` bound what is kept",
     ),
     Unsupported::new(
-        &["tls"],
+        "tls",
         "connections to mirrors are plain HTTP",
         "remove it; put a TLS client proxy in front of the mirror",
     ),

@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_CASES=1 cargo test -p mimir-mirror-config --test cases` writes the texts anew; read the diff.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "test code outside of #[test] functions")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

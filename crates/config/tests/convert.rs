@@ -1,5 +1,7 @@
 //! Converted text loads again, to the same model.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "test code outside of #[test] functions")]
+
 use std::path::Path;
 
 use config::convert::{to_envoy_v3, to_native};
@@ -57,88 +59,8 @@ fn an_envoy_file_becomes_native_with_its_differences_named() {
     assert_eq!(to_native(&after).map(|text| text.contains("Not the same")), Ok(false));
 }
 
-/// Everything that the v3 form can say, twice as much as any example uses.
-const RICH: &str = r#"
-node: { id: node-1, cluster: c, locality: { zone: z } }
-admin: { address: { socket_address: { address: "::1", port_value: "9901" } } }
-staticResources:
-  listeners:
-    name: l
-    address: { socketAddress: { protocol: tcp, address: 127.0.0.1, portValue: 0 } }
-    filter_chains:
-      filters:
-        name: anything
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: "on"
-          codec_type: http1
-          server_name: mimir
-          use_remote_address: true
-          generate_request_id: false
-          stream_idle_timeout: 0s
-          request_timeout: 30s
-          request_headers_timeout: 0.25s
-          common_http_protocol_options: { idle_timeout: 60s }
-          max_request_headers_kb: 96
-          http_filters:
-            name: r
-            typed_config:
-              "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
-              suppress_envoy_headers: true
-          route_config:
-            name: routes
-            request_mirror_policies: { cluster: third }
-            virtual_hosts:
-              - name: one
-                domains: ["Mimir.Example:9009", "*.example", "mimir.*"]
-                request_mirror_policies: [{ cluster: b, disable_shadow_host_suffix_append: true }]
-                routes:
-                  - match: { path: /api/v1/push }
-                    name: push
-                    route:
-                      cluster: a
-                      timeout: 0s
-                      request_mirror_policies:
-                        - cluster: b
-                          host_rewrite_literal: "b:99"
-                          runtime_fraction: { default_value: { numerator: 5, denominator: ten_thousand } }
-                          request_headers_mutations:
-                            - remove: cookie
-                            - append: { header: { key: X-A, value: "100%%" } }
-                            - append: { header: { key: X-B, value: "1" }, append_action: ADD_IF_ABSENT }
-                            - append: { header: { key: X-C, value: "é: #" }, append_action: OVERWRITE_IF_EXISTS }
-                            - append: { header: { key: X-D, value: "no" }, append_action: 2 }
-                        - cluster: b
-                  - match: { prefix: "/" }
-                    route: { cluster: a }
-              - name: rest
-                domains: "*"
-                routes: { match: { prefix: "" }, route: { cluster: b, timeout: 1.5s } }
-  clusters:
-    - name: unused
-      connect_timeout: 0.5s
-    - name: a
-      type: strict_dns
-      dns_lookup_family: v4_only
-      dns_refresh_rate: 1s
-      hosts: { socket_address: { address: Mimir-Primary, port_value: 8080 } }
-    - name: b
-      lb_policy: round_robin
-      metadata:
-        filter_metadata:
-          other: { anything: 1 }
-          mimir_mirror: { requests: writes, copy_admin: true, timeout: 500ms, buffer: 1GiB, max_request: 512MiB, max_age: 1h, max_connections: 8, max_copies: 9 }
-      load_assignment:
-        cluster_name: b
-        endpoints:
-          - locality: { zone: x }
-            lb_endpoints:
-              - endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: 1 } } }
-              - load_balancing_weight: 1
-                endpoint: { address: { socket_address: { address: "::1", port_value: 2 } } }
-          - lb_endpoints: { endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: 3 } } } }
-    - name: third
-"#;
+/// Everything that the Envoy form can say, in every leniency of its parser.
+const RICH: &str = include_str!("rich.yaml");
 
 #[test]
 fn a_rich_file_becomes_v3() {

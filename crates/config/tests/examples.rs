@@ -1,5 +1,7 @@
 //! The files in `examples/` load, and mean what they say.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "test code outside of #[test] functions")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -22,13 +22,10 @@ fn socket<'a>(field: &Field<'a>) -> Option<Socket<'a>> {
         object.require("socket_address", "write `socket_address: { address: 0.0.0.0, port_value: 9900 }`");
     object.finish(unsupported::ADDRESS);
     let mut object = socket?.object()?;
-    if let Some(protocol) = object.take("protocol") {
-        match protocol.choice(&[("TCP", 0, true), ("UDP", 1, false)]) {
-            Some(false) => {
-                protocol.refuse("UDP is not supported by this version", "write `protocol: TCP`")?
-            }
-            Some(true) | None => {}
-        }
+    if let Some(protocol) = object.take("protocol")
+        && protocol.choice(&[("TCP", 0, true), ("UDP", 1, false)]) == Some(false)
+    {
+        protocol.refuse::<()>("UDP is not supported by this version", "write `protocol: TCP`");
     }
     let address = object.require("address", "write the IP address or, in a STRICT_DNS cluster, the name");
     let port = object.require("port_value", "write the port number");

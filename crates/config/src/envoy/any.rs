@@ -27,9 +27,12 @@ const PREFIX: &str = "type.googleapis.com/";
 impl Extension {
     /// Reads `name` and the configuration of an entry; `None` if it is another extension or malformed.
     pub(super) fn read<'a>(&self, object: &mut Object<'a>) -> Option<Configured<'a>> {
-        let name = object.take("name");
-        let text = name.as_ref().and_then(|field| field.text()).unwrap_or_default();
-        match (object.take("typed_config"), object.take("config")) {
+        // Free text in v3, where only `@type` counts, but never absent.
+        let example = self.names.first().unwrap_or(&"");
+        let name = object.require("name", &format!("write `name: {example}`"));
+        let (typed, config) = (object.take("typed_config"), object.take("config"));
+        let text = name.as_ref().map_or(Some(""), Field::name)?;
+        match (typed, config) {
             (Some(_), Some(v2)) => v2.refuse_key(
                 "`typed_config` and `config` exclude each other",
                 "the v2 spelling",
@@ -38,7 +41,7 @@ impl Extension {
             (Some(typed), None) => self.typed(&typed),
             (None, Some(config)) if self.names.contains(&text) => config.object().map(Configured::Message),
             (None, None) if self.bare && self.names.contains(&text) => Some(Configured::Bare),
-            (None, config) => self.refuse(object, name.as_ref(), config.is_some(), text),
+            (None, config) => self.refuse(&name?, config.is_some(), text),
         }
     }
 
@@ -58,18 +61,8 @@ impl Extension {
         )
     }
 
-    fn refuse<T>(
-        &self,
-        object: &Object<'_>,
-        name: Option<&Field<'_>>,
-        config: bool,
-        text: &str,
-    ) -> Option<T> {
+    fn refuse<T>(&self, name: &Field<'_>, config: bool, text: &str) -> Option<T> {
         let expected = self.names.first().unwrap_or(&"");
-        let Some(name) = name.filter(|_| !text.is_empty()) else {
-            object.missing("name", &format!("only {} can stand here: `name: {expected}`", self.what));
-            return None;
-        };
         if self.names.contains(&text) && !config {
             return name.refuse(
                 format!("`{text}` has no configuration"),

@@ -7,7 +7,7 @@ use crate::read::{Field, Unsupported};
 pub(crate) const KEY: &str = "mimir_mirror";
 
 const UNSUPPORTED: &[Unsupported] =
-    &[Unsupported::new(&["typed_filter_metadata"], "no filter here reads it", "remove it")];
+    &[Unsupported::new("typed_filter_metadata", "no filter here reads it", "remove it")];
 
 /// Our settings in a metadata message. Entries of other filters are theirs.
 pub(super) fn settings<'a>(field: &Field<'a>) -> Option<Field<'a>> {

@@ -67,7 +67,7 @@ fn append_option(field: &Field<'_>) -> Option<HeaderMutation> {
 
 /// A value without formatters; `%%` is a per cent sign.
 fn literal(field: &Field<'_>) -> Option<String> {
-    let text = field.name()?;
+    let text = field.text()?;
     let mut literal = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((head, tail)) = rest.split_once('%') {

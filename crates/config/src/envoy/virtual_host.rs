@@ -121,6 +121,9 @@ fn domain(field: &Field<'_>) -> Option<Domain> {
         (None, Some(rest)) => (rest, Domain::Prefix),
         (None, None) => (&text, Domain::Exact),
     };
+    if rest.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return field.refuse("is not a domain", "write a host name, with its port if it has one");
+    }
     if rest.contains('*') {
         return field.refuse("has a star in the middle", help);
     }

@@ -108,12 +108,16 @@ fn percent(field: &Field<'_>) -> Option<Fraction> {
     if !(0.0..=100.0).contains(&value) {
         return field.refuse("is not a share from 0 to 100", "write a percentage: `percent: 10`");
     }
+    let millionths = (value * 10_000.0).round();
+    if (value * 10_000.0 - millionths).abs() > 1e-6 {
+        return field.refuse("has more than four decimals", "write at most four: `percent: 0.0001`");
+    }
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "0 to 1 000 000, checked above"
     )]
-    let numerator = (value * 10_000.0).round() as u32;
+    let numerator = millionths as u32;
     Some(Fraction { numerator, denominator: 1_000_000 })
 }
 

@@ -16,6 +16,7 @@ impl<'a> Field<'a> {
                 "expected a string, found a boolean",
                 format!("put it in quotes: YAML reads it as {value}, as Envoy does"),
             ),
+            Value::Number(number) if !number.integer => Some(&number.raw),
             Value::Number(_) => self.refuse("expected a string, found a number", "put it in quotes"),
             _ => self.mismatch("a string"),
         }

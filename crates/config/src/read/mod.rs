@@ -24,25 +24,26 @@ pub(crate) enum Style {
 
 /// Fields that Envoy knows and this version does not, with what to say about them.
 pub(crate) struct Unsupported {
-    pub(crate) names: &'static [&'static str],
+    /// Separated by blanks.
+    names: &'static str,
     /// Under the caret; may be empty.
-    pub(crate) why: &'static str,
+    why: &'static str,
     /// The remedy.
-    pub(crate) help: &'static str,
+    help: &'static str,
     message: &'static str,
 }
 
 impl Unsupported {
-    pub(crate) const fn new(names: &'static [&'static str], why: &'static str, help: &'static str) -> Self {
+    pub(crate) const fn new(names: &'static str, why: &'static str, help: &'static str) -> Self {
         Self { names, why, help, message: "is not supported by this version" }
     }
 
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.names.split_ascii_whitespace()
+    }
+
     /// Fields that exist, but elsewhere.
-    pub(crate) const fn misplaced(
-        names: &'static [&'static str],
-        why: &'static str,
-        help: &'static str,
-    ) -> Self {
+    pub(crate) const fn misplaced(names: &'static str, why: &'static str, help: &'static str) -> Self {
         Self { names, why, help, message: "does not belong here" }
     }
 }
@@ -66,7 +67,7 @@ impl<'a> Field<'a> {
     }
 
     /// Reports an error at the value. Returns `None`, so that a decoder can end with it.
-    pub(crate) fn refuse<T>(&self, message: impl Into<String>, help: impl Into<String>) -> Option<T> {
+    pub(crate) fn refuse<T>(&self, message: impl Into<Box<str>>, help: impl Into<Box<str>>) -> Option<T> {
         self.sink.error(Diagnostic::new(self.node.span, &self.path, message).help(help));
         None
     }
@@ -74,21 +75,21 @@ impl<'a> Field<'a> {
     /// Reports an error at the key, for what is wrong with the whole field.
     pub(crate) fn refuse_key<T>(
         &self,
-        message: impl Into<String>,
+        message: impl Into<Box<str>>,
         label: &str,
-        help: impl Into<String>,
+        help: impl Into<Box<str>>,
     ) -> Option<T> {
         self.sink.error(Diagnostic::new(self.key, &self.path, message).label(label).help(help));
         None
     }
 
     /// Reports something that is accepted.
-    pub(crate) fn warn(&self, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn warn(&self, message: impl Into<Box<str>>, help: impl Into<Box<str>>) {
         self.sink.warning(Diagnostic::new(self.key, &self.path, message).help(help));
     }
 
     /// Reports something that is accepted, on one line.
-    pub(crate) fn warn_line(&self, message: impl Into<String>) {
+    pub(crate) fn warn_line(&self, message: impl Into<Box<str>>) {
         self.sink.warning(Diagnostic::new(self.key, &self.path, message).brief());
     }
 
@@ -222,7 +223,7 @@ impl<'a> Object<'a> {
     fn leftover(&self, entry: &'a Entry, unsupported: &[Unsupported]) {
         let style = self.field.style;
         for group in unsupported {
-            let Some(name) = group.names.iter().find(|name| style.names(name, &entry.key)) else { continue };
+            let Some(name) = group.names().find(|name| style.names(name, &entry.key)) else { continue };
             // An empty list or null is what Envoy makes of an absent field.
             let empty = match &entry.node.value {
                 Value::Null => true,
@@ -235,12 +236,8 @@ impl<'a> Object<'a> {
             }
             return;
         }
-        let known: Vec<&str> = self
-            .asked
-            .iter()
-            .copied()
-            .chain(unsupported.iter().flat_map(|group| group.names).copied())
-            .collect();
+        let others = unsupported.iter().flat_map(Unsupported::names);
+        let known: Vec<&str> = self.asked.iter().copied().chain(others).collect();
         let diagnostic = Diagnostic::new(entry.key_span, &self.field.child(&entry.key), "no such field");
         self.field.sink.error(diagnostic.help(suggest::remedy(&entry.key, &self.asked, &known)));
     }

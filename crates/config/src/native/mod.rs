@@ -30,12 +30,12 @@ pub(crate) const REFRESH: Duration = Duration::from_secs(5);
 
 const UNSUPPORTED: &[Unsupported] = &[
     Unsupported::new(
-        &["tls"],
+        "tls",
         "clients and clusters are reached in plain HTTP",
         "remove it; put a TLS proxy in front of this one",
     ),
     Unsupported::misplaced(
-        &["url", "name", "requests", "percent", "buffer", "max_request", "max_age", "headers", "auth"],
+        "url name requests percent buffer max_request max_age headers auth",
         "belongs to a mirror",
         "write it in an entry of `mirrors`, beside its `url`",
     ),

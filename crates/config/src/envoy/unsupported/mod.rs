@@ -1,0 +1,194 @@
+//! Every field of Envoy's messages (v3 of 1.40, and what v2 had more) that this version does not support,
+//! so that "not supported" and "misspelt" are two different answers.
+//!
+//! Grouped by what to say; the names of a group are separated by blanks. Names come from the message descriptors of Envoy 1.40.
+
+mod cluster;
+mod route;
+
+use crate::read::Unsupported;
+
+pub(super) use cluster::{CLUSTER, ENDPOINT, LB_ENDPOINT, LOAD_ASSIGNMENT, LOCALITY};
+pub(super) use route::{
+    HEADER_MUTATION, HEADER_OPTION, HEADER_VALUE, MIRROR_POLICY, ROUTE, ROUTE_ACTION, ROUTE_CONFIG,
+    ROUTE_MATCH, VIRTUAL_HOST,
+};
+
+const REMOVE: &str = "remove it";
+const NO_XDS: &str = "there is no xDS: the file is the whole configuration";
+const NO_TLS: &str = "connections are plain HTTP";
+const TLS_HELP: &str = "remove it; put a TLS proxy beside this one";
+const NO_FILTERS: &str = "the router is the only HTTP filter";
+const NO_LOG: &str = "this version writes no access log";
+const LOG_HELP: &str = "remove it; the admin interface counts requests";
+
+const fn group(names: &'static str, why: &'static str, help: &'static str) -> Unsupported {
+    Unsupported::new(names, why, help)
+}
+
+pub(super) const BOOTSTRAP: &[Unsupported] = &[
+    group(
+        "dynamic_resources hds_config config_sources default_config_source xds_delegate_extension \
+         xds_config_tracker_extension grpc_async_client_manager_config",
+        NO_XDS,
+        "write listeners and clusters into `static_resources`",
+    ),
+    group(
+        "layered_runtime runtime flags_path",
+        "there is no runtime",
+        "remove it; write values such as a fraction's `default_value` in place",
+    ),
+    group(
+        "stats_sinks stats_config stats_flush_interval stats_flush_on_admin stats_eviction_interval \
+         deferred_stat_options header_prefix stats_server_version_override enable_dispatcher_stats",
+        "statistics are scraped from the admin interface",
+        "remove it; scrape `/stats/prometheus`",
+    ),
+    group(
+        "overload_manager",
+        "every bound has a default and a mirror's settings",
+        "remove it; bound mirrors with `metadata.filter_metadata.mimir_mirror`",
+    ),
+    group("tracing perf_tracing_file_path", "there is no tracing", REMOVE),
+    group(
+        "node_context_params cluster_manager watchdog watchdogs use_tcp_for_dns_lookups \
+         dns_resolution_config typed_dns_resolver_config bootstrap_extensions fatal_actions \
+         default_socket_interface certificate_provider_instances inline_headers default_regex_engine \
+         listener_manager application_log_config memory_allocator_manager enable_worker_cpu_affinity",
+        "",
+        REMOVE,
+    ),
+];
+
+pub(super) const STATIC_RESOURCES: &[Unsupported] = &[group("secrets", NO_TLS, TLS_HELP)];
+
+pub(super) const NODE: &[Unsupported] = &[group(
+    "dynamic_parameters user_agent_name user_agent_version user_agent_build_version extensions \
+         client_features listening_addresses build_version",
+    NO_XDS,
+    REMOVE,
+)];
+
+pub(super) const ADMIN: &[Unsupported] =
+    &[group("profile_path socket_options ignore_global_conn_limit allow_paths", "", REMOVE)];
+
+pub(super) const ADDRESS: &[Unsupported] =
+    &[group("pipe envoy_internal_address", "only TCP sockets are supported", "write a `socket_address`")];
+
+pub(super) const SOCKET_ADDRESS: &[Unsupported] = &[
+    group("named_port", "", "write the number as `port_value`"),
+    group("resolver_name ipv4_compat network_namespace_filepath", "", REMOVE),
+];
+
+pub(super) const LISTENER: &[Unsupported] = &[
+    group("additional_addresses", "", "write one listener for each address"),
+    group(
+        "listener_filters listener_filters_timeout continue_on_listener_filters_timeout",
+        "connections are not inspected before HTTP",
+        REMOVE,
+    ),
+    group("access_log", NO_LOG, LOG_HELP),
+    group(
+        "default_filter_chain fcds_config filter_chain_matcher",
+        "",
+        "write one filter chain in `filter_chains`",
+    ),
+    group("per_connection_buffer_high_watermark_timeout", "a mirror cannot hold up a client here", REMOVE),
+    group("udp_listener_config", "HTTP/3 is not supported", REMOVE),
+    group(
+        "stat_prefix stats_matcher use_original_dst deprecated_v1 drain_type transparent freebind \
+         socket_options tcp_fast_open_queue_length traffic_direction api_listener \
+         connection_balance_config reuse_port enable_reuse_port tcp_backlog_size \
+         max_connections_to_accept_per_socket_event bind_to_port internal_listener enable_mptcp \
+         ignore_global_conn_limit bypass_overload_manager tcp_keepalive",
+        "",
+        REMOVE,
+    ),
+];
+
+pub(super) const FILTER_CHAIN: &[Unsupported] = &[
+    group(
+        "transport_socket transport_socket_connect_timeout tls_context",
+        "clients are served in plain HTTP",
+        TLS_HELP,
+    ),
+    group("filter_chain_match", "there is one filter chain", REMOVE),
+    group("use_proxy_proto", "the PROXY protocol is not read", REMOVE),
+    group("metadata on_demand_configuration", "", REMOVE),
+];
+
+pub(super) const FILTER: &[Unsupported] = &[group("config_discovery", NO_XDS, "write `typed_config`")];
+
+pub(super) const HTTP_FILTER: &[Unsupported] = &[
+    group("config_discovery", NO_XDS, "write `typed_config`"),
+    group("is_optional disabled", NO_FILTERS, REMOVE),
+];
+
+pub(super) const ROUTER: &[Unsupported] = &[
+    group("upstream_log upstream_log_options", NO_LOG, LOG_HELP),
+    group("upstream_http_filters", NO_FILTERS, REMOVE),
+    group(
+        "dynamic_stats start_child_span strict_check_headers respect_expected_rq_timeout \
+         suppress_grpc_request_failure_code_stats reject_connect_request_early_data",
+        "",
+        REMOVE,
+    ),
+];
+
+pub(super) const HCM: &[Unsupported] = &[
+    group("rds scoped_routes", NO_XDS, "write the routes into `route_config`"),
+    group(
+        "access_log access_log_flush_interval flush_access_log_on_new_request access_log_options",
+        NO_LOG,
+        LOG_HELP,
+    ),
+    group("tracing", "there is no tracing", REMOVE),
+    group("http3_protocol_options", "HTTP/3 is not supported", REMOVE),
+    group("upgrade_configs", "upgrades (websocket) are not supported", REMOVE),
+    group(
+        "normalize_path merge_slashes path_with_escaped_slashes_action path_normalization_options \
+         strip_matching_host_port strip_any_host_port strip_trailing_host_dot",
+        "paths and hosts are passed on as received",
+        REMOVE,
+    ),
+    group(
+        "forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher",
+        "client certificates are not read",
+        REMOVE,
+    ),
+    group("local_reply_config", "answers are not rewritten", REMOVE),
+    group(
+        "http_protocol_options http2_protocol_options",
+        "limits of the protocols are fixed",
+        "remove it; HTTP/1.1 and HTTP/2 clients are both served",
+    ),
+    group(
+        "drain_timeout drain_timeout_jitter delayed_close_timeout stream_flush_timeout \
+         http1_safe_max_connection_duration",
+        "",
+        REMOVE,
+    ),
+    group(
+        "add_user_agent server_header_transformation scheme_header_transformation xff_num_trusted_hops \
+         original_ip_detection_extensions early_header_mutation_extensions internal_address_config \
+         skip_xff_append via preserve_external_request_id always_set_request_id_in_response \
+         append_x_forwarded_port append_local_overload proxy_status_config forward_proto_config \
+         request_id_extension",
+        "of Envoy's own header changes this version has the defaults and the switches in docs/envoy.md",
+        REMOVE,
+    ),
+    group(
+        "proxy_100_continue represent_ipv4_remote_address_as_ipv4_mapped_ipv6 \
+         stream_error_on_invalid_http_message typed_header_validation_config \
+         add_proxy_protocol_connection_state record_route_resolution_stats",
+        "",
+        REMOVE,
+    ),
+];
+
+pub(super) const HTTP_PROTOCOL_OPTIONS: &[Unsupported] = &[group(
+    "max_connection_duration max_connection_duration_jitter max_headers_count max_response_headers_kb \
+         max_stream_duration headers_with_underscores_action max_requests_per_connection",
+    "",
+    "remove it; only `idle_timeout` is supported here",
+)];
