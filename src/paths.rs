@@ -11,10 +11,12 @@ use percent_encoding::percent_decode_str;
 /// What a request is to a mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Remote write, or another push whose answer follows remote write's rules.
+    /// Prometheus remote write.
     Write,
     /// An OTLP push.
     OtlpWrite,
+    /// A push in Influx' line protocol.
+    InfluxWrite,
     /// Changes or stops something in the cluster other than by writing samples: never copied unless asked for.
     Destructive,
     /// Everything else: queries, metadata, health.
@@ -23,16 +25,15 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn is_write(self) -> bool {
-        matches!(self, Self::Write | Self::OtlpWrite)
+        matches!(self, Self::Write | Self::OtlpWrite | Self::InfluxWrite)
     }
 
     /// Judges a request by its method and path (query excluded).
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         if method == Method::POST {
             match path {
-                "/api/v1/push" | "/api/v1/write" | "/api/v1/push/influx/write" | "/api/prom/push" => {
-                    return Self::Write;
-                }
+                "/api/v1/push" | "/api/v1/write" | "/api/prom/push" => return Self::Write,
+                "/api/v1/push/influx/write" => return Self::InfluxWrite,
                 "/otlp/v1/metrics" | "/api/v1/otlp/v1/metrics" => return Self::OtlpWrite,
                 _ => {}
             }

@@ -306,6 +306,11 @@ pub struct Mirror {
     pub max_connections: u32,
     /// Copies held, process-wide. Default 32 768.
     pub max_copies: u32,
+    /// In which order copies are sent.
+    pub order: Order,
+    /// How far arrival times of copies in flight may lie behind the oldest unfinished one of their tenant. Default
+    /// 30 min: a TSDB rejects samples older than half its block range (1 h) behind the tenant's newest.
+    pub max_spread: Duration,
     /// Replaces the client's `Authorization` on copies.
     pub auth: Option<HeaderValue>,
 }
@@ -325,6 +330,8 @@ impl Mirror {
             max_age: Duration::from_secs(300),
             max_connections: 256,
             max_copies: 32_768,
+            order: Order::Series,
+            max_spread: Duration::from_secs(1800),
             auth: None,
         }
     }
@@ -337,4 +344,13 @@ pub enum Requests {
     Writes,
     /// All that its routes match (an Envoy file's default), less the destructive paths.
     All,
+}
+
+/// In which order copies of writes are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// A copy never overtakes an earlier one of its tenant that carries one of its series (the default).
+    Series,
+    /// As they come: for a mirror that accepts samples out of order.
+    None,
 }

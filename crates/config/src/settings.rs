@@ -2,7 +2,7 @@
 //! `metadata.filter_metadata["mimir_mirror"]`.
 
 use crate::auth;
-use crate::model::{Mirror, Requests};
+use crate::model::{Mirror, Order, Requests};
 use crate::read::{Field, Object, Unsupported};
 
 /// Settings of the design that this version does not have.
@@ -38,11 +38,13 @@ pub(crate) fn read(object: &mut Object<'_>, mirror: &mut Mirror) {
     set(&mut mirror.max_age, object.take("max_age").and_then(|field| field.positive_duration()));
     set(&mut mirror.max_connections, object.take("max_connections").and_then(|field| field.whole(1, 65_535)));
     set(&mut mirror.max_copies, object.take("max_copies").and_then(|field| field.whole(1, 16_777_216)));
+    let orders = [("series", 0, Order::Series), ("none", 1, Order::None)];
+    set(&mut mirror.order, object.take("order").and_then(|field| field.choice(&orders)));
+    set(&mut mirror.max_spread, object.take("max_spread").and_then(|field| field.positive_duration()));
     if let Some(field) = object.take("auth") {
         mirror.auth = auth::read(&field);
     }
     only(object, "delivery", "memory", "copies are kept in memory only");
-    only(object, "order", "none", "copies of one mirror are sent concurrently");
     only(object, "when", "received", "a copy is sent as soon as its request is complete");
     if mirror.buffer < mirror.max_request {
         let field = buffer.unwrap_or_else(|| object.field.clone());
