@@ -52,6 +52,13 @@ pub fn declared_len(body: &[u8]) -> Result<usize, DecodeError> {
 /// # Errors
 /// See [`DecodeError`]. No input panics.
 pub fn decode(body: &[u8], limit: usize) -> Result<WriteRequest, DecodeError> {
+    checked_len(body, limit)?;
+    let raw = snap::raw::Decoder::new().decompress_vec(body)?;
+    Ok(WriteRequest::decode(raw.as_slice())?)
+}
+
+/// The uncompressed size of a body, if it is within the limit and the body is long enough to hold it.
+pub(crate) fn checked_len(body: &[u8], limit: usize) -> Result<usize, DecodeError> {
     let declared = declared_len(body)?;
     if declared > limit {
         return Err(DecodeError::TooLarge { declared, limit });
@@ -60,6 +67,5 @@ pub fn decode(body: &[u8], limit: usize) -> Result<WriteRequest, DecodeError> {
     if (declared as u64).saturating_mul(bytes) > (body.len() as u64).saturating_mul(copied) {
         return Err(DecodeError::Impossible { declared, length: body.len() });
     }
-    let raw = snap::raw::Decoder::new().decompress_vec(body)?;
-    Ok(WriteRequest::decode(raw.as_slice())?)
+    Ok(declared)
 }

@@ -1,19 +1,24 @@
 //! Prometheus remote write bodies: snappy block plus protobuf, read and written.
 //!
-//! A remote write 1.0 request is one protobuf `WriteRequest`, compressed as one snappy *block* (not the framed
-//! stream format). This crate knows that format and nothing else: no sockets, no runtime.
+//! A remote write request is one protobuf message, compressed as one snappy *block* (not the framed stream
+//! format): a `WriteRequest` in 1.0, a `Request` in 2.0. This crate knows that format and nothing else: no
+//! sockets, no runtime.
 //!
-//! - [`message`]: the protobuf messages as Rust structs.
+//! Without building objects, for the way of a copy:
+//! - [`fingerprint`]: which series a body carries.
+//! - [`protocol`]: which version a body is, by its headers.
+//!
+//! With objects, for a receiver that keeps the samples, for the demo, the benchmark and the tests:
+//! - [`message`], [`message2`]: the protobuf messages of 1.0 and 2.0 as Rust structs.
 //! - [`decode()`]: a body into a [`WriteRequest`], with a limit that holds before memory is taken.
-//! - [`encode()`]: a [`WriteRequest`] into a body.
-//! - [`synthetic`]: repeatable, realistic bodies for the demo, the benchmark and the tests.
+//! - [`encode()`]: a request into a body.
+//! - [`synthetic`]: repeatable, realistic bodies.
 //!
-//! These build objects: right for a receiver that keeps the samples, too dear for the path of a request.
-//!
-//! Sources: the [remote write 1.0 specification], the [`prometheus/prompb`] message definitions, and the
-//! [snappy block format].
+//! Sources: the [remote write 1.0 specification] and [2.0 specification], the [`prometheus/prompb`] message
+//! definitions, and the [snappy block format].
 //!
 //! [remote write 1.0 specification]: https://prometheus.io/docs/specs/prw/remote_write_spec/
+//! [2.0 specification]: https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/
 //! [`prometheus/prompb`]: https://github.com/prometheus/prometheus/tree/main/prompb
 //! [snappy block format]: https://github.com/google/snappy/blob/main/format_description.txt
 
@@ -22,8 +27,12 @@
 
 pub mod decode;
 pub mod encode;
+pub mod fingerprint;
 pub mod message;
+pub mod message2;
+pub mod protocol;
 pub mod synthetic;
+mod wire;
 
 pub use decode::{DecodeError, declared_len, decode};
 pub use encode::encode;
@@ -34,4 +43,11 @@ pub const HEADERS: [(&str, &str); 3] = [
     ("content-encoding", "snappy"),
     ("content-type", "application/x-protobuf"),
     ("x-prometheus-remote-write-version", "0.1.0"),
+];
+
+/// The headers that the specification requires of a remote write 2.0 request, names in lower case.
+pub const HEADERS_V2: [(&str, &str); 3] = [
+    ("content-encoding", "snappy"),
+    ("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+    ("x-prometheus-remote-write-version", "2.0.0"),
 ];

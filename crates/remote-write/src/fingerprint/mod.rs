@@ -1,0 +1,169 @@
+//! Which series a body carries, as a set of 64-bit fingerprints, without building a single object.
+//!
+//! For whoever must know whether two bodies touch the same series: they do only if their sets meet. A body enters
+//! as it came, with the two headers that say how to read it; a sorted set leaves, or the answer that the body may
+//! carry any series. The direction of every doubt is the same: a series that is in the body is in the set, or
+//! there is no set. So nothing here has to judge whether a receiver would take the body.
+//!
+//! - `hash`: what a fingerprint is.
+//! - `v1`, `v2`: the walk through the message of each version.
+//! - `distinct`: the set.
+//!
+//! A series without samples, histograms and exemplars is not in the set: it changes nothing that order could harm
+//! (2.0 may send metadata so). Neither is metadata of 1.0, so a request of metadata alone has an empty set.
+//!
+//! Two senders' names for one series count as two: what a receiver does to labels afterwards (relabelling, the
+//! replica label of a high-availability pair) is not known here.
+//!
+//! Bounds: the uncompressed size, held against what the snappy block declares before memory is taken for it;
+//! [`MAX_SERIES`]; [`MAX_SYMBOLS`]. Work is linear in the uncompressed bytes. No input panics.
+
+mod distinct;
+mod hash;
+mod v1;
+mod v2;
+
+use crate::decode::{DecodeError, checked_len};
+use crate::protocol::{Version, is_snappy};
+use crate::wire::Malformed;
+use distinct::Distinct;
+use hash::LabelHasher;
+
+pub use hash::Seed;
+
+/// The most different series of one body that are told apart. Prometheus sends 2000 samples a body by default,
+/// vmagent 10 000.
+pub const MAX_SERIES: usize = 1 << 16;
+
+/// The most symbols of one 2.0 body: four for each series, where real ones share nearly all of theirs.
+pub const MAX_SYMBOLS: usize = 1 << 18;
+
+/// A bound for the uncompressed size that suits [`MAX_SERIES`], bytes: as many series of twice the usual size.
+pub const DEFAULT_MAX_UNCOMPRESSED: usize = 32 << 20;
+
+/// The most memory, bytes, that a [`Scratch`] holds on to between two bodies: the largest block vmagent makes.
+const KEPT: usize = 8 << 20;
+
+/// What is known about the series of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Series {
+    /// This many, all different; their fingerprints are in the vector.
+    Known(usize),
+    /// It may carry any series.
+    Everything(Reason),
+}
+
+/// Why a body may carry any series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The `Content-Type` names no message that all receivers agree on.
+    Protocol,
+    /// The `Content-Encoding` is not snappy.
+    Encoding,
+    /// The body declares more uncompressed bytes than the limit.
+    TooLarge,
+    /// More than [`MAX_SERIES`] different series, or more than [`MAX_SYMBOLS`] symbols.
+    TooMany,
+    /// No snappy block, or the message in it is no message, or refers to symbols that are not there.
+    Unreadable,
+}
+
+impl Reason {
+    /// The reason as one lower-case word, for metrics and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Protocol => "protocol",
+            Self::Encoding => "encoding",
+            Self::TooLarge => "too_large",
+            Self::TooMany => "too_many",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl From<Malformed> for Reason {
+    fn from(Malformed: Malformed) -> Self {
+        Self::Unreadable
+    }
+}
+
+/// Room that is used again for every body, and the seed: one for each thread that reads bodies.
+pub struct Scratch {
+    hasher: LabelHasher,
+    max_uncompressed: usize,
+    message: Vec<u8>,
+    symbols: Vec<u64>,
+}
+
+impl Scratch {
+    /// Sets are comparable among all `Scratch`es of one seed. `max_uncompressed` bounds a body's message, bytes.
+    #[must_use]
+    pub fn new(seed: Seed, max_uncompressed: usize) -> Self {
+        Self { hasher: LabelHasher::new(seed), max_uncompressed, message: Vec::new(), symbols: Vec::new() }
+    }
+
+    /// Gives back what a large body has taken.
+    fn trim(&mut self) {
+        if self.message.capacity() > KEPT {
+            self.message = Vec::new();
+        }
+    }
+}
+
+/// Reads the set of series that a body carries into `out`, whose former content is gone: ascending, each once.
+///
+/// `content_type` is the header's value, empty if there was none. With [`Series::Everything`] `out` is empty.
+pub fn series(
+    body: &[u8],
+    content_type: &str,
+    content_encoding: Option<&str>,
+    scratch: &mut Scratch,
+    out: &mut Vec<u64>,
+) -> Series {
+    let found = read(body, content_type, content_encoding, scratch, out);
+    scratch.trim();
+    match found {
+        Ok(count) => Series::Known(count),
+        Err(reason) => {
+            out.clear();
+            Series::Everything(reason)
+        }
+    }
+}
+
+fn read(
+    body: &[u8],
+    content_type: &str,
+    content_encoding: Option<&str>,
+    scratch: &mut Scratch,
+    out: &mut Vec<u64>,
+) -> Result<usize, Reason> {
+    let version = Version::of(content_type).ok_or(Reason::Protocol)?;
+    if !is_snappy(content_encoding) {
+        return Err(Reason::Encoding);
+    }
+    let Scratch { hasher, max_uncompressed, message, symbols } = scratch;
+    let message = uncompress(body, *max_uncompressed, message)?;
+    let mut found = Distinct::new(out);
+    match version {
+        Version::V1 => v1::walk(message, hasher, &mut found)?,
+        Version::V2 => v2::walk(message, hasher, symbols, &mut found)?,
+    }
+    found.finish()
+}
+
+/// The message in a snappy block, in the front of `room`, which grows when it must.
+fn uncompress<'a>(body: &[u8], limit: usize, room: &'a mut Vec<u8>) -> Result<&'a [u8], Reason> {
+    let declared = checked_len(body, limit).map_err(|error| match error {
+        DecodeError::TooLarge { .. } => Reason::TooLarge,
+        _ => Reason::Unreadable,
+    })?;
+    if room.len() < declared {
+        room.clear(); // or the old content would be carried along
+        room.resize(declared, 0);
+    }
+    let message = room.get_mut(..declared).ok_or(Reason::Unreadable)?;
+    let written = snap::raw::Decoder::new().decompress(body, message).map_err(|_| Reason::Unreadable)?;
+    message.get(..written).ok_or(Reason::Unreadable)
+}

@@ -1,0 +1,64 @@
+//! The walk through a 1.0 message, `prometheus.WriteRequest`: labels are hashed where they stand.
+//!
+//! Field numbers are those of `prompb/remote.proto` and `prompb/types.proto` in Prometheus.
+
+use super::Reason;
+use super::distinct::Distinct;
+use super::hash::LabelHasher;
+use crate::wire::{Fields, Malformed, Value};
+
+/// `WriteRequest.timeseries`.
+const TIMESERIES: u32 = 1;
+/// `TimeSeries.labels`.
+const LABELS: u32 = 1;
+/// `TimeSeries.samples`, `.exemplars` and `.histograms`.
+const SAMPLES: u32 = 2;
+const EXEMPLARS: u32 = 3;
+const HISTOGRAMS: u32 = 4;
+/// `Label.name` and `.value`.
+const NAME: u32 = 1;
+const VALUE: u32 = 2;
+
+pub(super) fn walk(message: &[u8], hasher: &LabelHasher, found: &mut Distinct<'_>) -> Result<(), Reason> {
+    for field in Fields::of(message) {
+        match field? {
+            (TIMESERIES, Value::Bytes(message)) => {
+                if let Some(fingerprint) = series(message, hasher)? {
+                    found.insert(fingerprint)?;
+                }
+            }
+            (TIMESERIES, _) => return Err(Reason::Unreadable),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The fingerprint of one series, or none if it brings nothing.
+fn series(message: &[u8], hasher: &LabelHasher) -> Result<Option<u64>, Malformed> {
+    let mut labels: u64 = 0;
+    let mut brings = false;
+    for field in Fields::of(message) {
+        match field? {
+            (LABELS, Value::Bytes(message)) => labels = labels.wrapping_add(label(message, hasher)?),
+            (SAMPLES | EXEMPLARS | HISTOGRAMS, Value::Bytes(_)) => brings = true,
+            (LABELS..=HISTOGRAMS, _) => return Err(Malformed),
+            _ => {}
+        }
+    }
+    Ok(brings.then_some(labels))
+}
+
+#[inline]
+fn label(message: &[u8], hasher: &LabelHasher) -> Result<u64, Malformed> {
+    let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
+    for field in Fields::of(message) {
+        match field? {
+            (NAME, Value::Bytes(bytes)) => name = bytes,
+            (VALUE, Value::Bytes(bytes)) => value = bytes,
+            (NAME | VALUE, _) => return Err(Malformed),
+            _ => {}
+        }
+    }
+    Ok(hasher.label(hasher.string(name), hasher.string(value)))
+}
