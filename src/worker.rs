@@ -20,7 +20,8 @@ use crate::cluster::{Addresses, Endpoints};
 use crate::deadline::Wheel;
 use crate::exchange::{Core, ReplayBudget, Site};
 use crate::lifecycle::Lifecycle;
-use crate::mirror::{Bounds, Mirrors};
+use crate::mirror::order::Permit;
+use crate::mirror::{Mirrors, Parts, Shared};
 use crate::route::Table;
 use crate::server::accept::Accepted;
 use crate::server::connection::Connections;
@@ -49,18 +50,24 @@ pub(crate) struct Plan {
     pub(crate) config: Arc<Config>,
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) lifecycle: Arc<Lifecycle>,
+    /// Its number, from 0.
+    pub(crate) index: usize,
+    /// When the process started.
+    pub(crate) started: Instant,
     /// By mirror.
-    pub(crate) bounds: Vec<Bounds>,
+    pub(crate) shared: Vec<Shared>,
     /// By cluster.
     pub(crate) addresses: Vec<watch::Receiver<Addresses>>,
     pub(crate) own_address: HeaderValue,
     pub(crate) inbox: mpsc::Receiver<Accepted>,
+    /// From the order thread.
+    pub(crate) permits: mpsc::Receiver<Permit>,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
 /// Starts a worker's thread. It ends when it has drained or is told to leave.
-pub(crate) fn spawn(index: usize, plan: Plan) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || match new_runtime() {
+pub(crate) fn spawn(plan: Plan) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(format!("worker-{}", plan.index)).spawn(move || match new_runtime() {
         Ok(runtime) => runtime.block_on(run(plan)),
         Err(error) => tracing::error!(%error, "a worker cannot start"),
     })
@@ -75,7 +82,8 @@ async fn run(plan: Plan) {
     tokio::task::spawn_local(Rc::clone(&wheel).run());
     let core = Rc::new(core(&plan, wheel));
     let connections = Connections::new(Rc::clone(&core));
-    let Plan { mut inbox, mut phase, .. } = plan;
+    let Plan { mut inbox, mut phase, permits, .. } = plan;
+    tokio::task::spawn_local(let_go(Rc::clone(&core), permits));
     let started = Instant::now();
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
@@ -103,6 +111,13 @@ async fn run(plan: Plan) {
         _ = leaving => {}
     }
     core.mirrors.shutdown();
+}
+
+/// Passes the order thread's permits on.
+async fn let_go(core: Rc<Core>, mut permits: mpsc::Receiver<Permit>) {
+    while let Some(permit) = permits.recv().await {
+        core.mirrors.permit(permit);
+    }
 }
 
 /// Ready once no client connection is open and no copy is without an outcome.
@@ -135,8 +150,16 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
     });
     // Requests and copies take turns of their own: a mirror's dials must not move a primary's round robin.
     let mirror_endpoints: Vec<_> = plan.addresses.iter().map(follow).collect();
-    let mirrors =
-        Mirrors::new(config, &plan.bounds, &mirror_endpoints, &plan.stats, &wheel, plan.own_address.clone());
+    let mirrors = Mirrors::new(Parts {
+        config,
+        shared: &plan.shared,
+        endpoints: &mirror_endpoints,
+        stats: &plan.stats,
+        wheel: &wheel,
+        worker: plan.index,
+        started: plan.started,
+        own_address: plan.own_address.clone(),
+    });
     Core {
         sites: sites.collect(),
         upstreams: upstreams.collect(),

@@ -21,7 +21,7 @@ use crate::admin::{self, Command, View};
 use crate::cli::Serve;
 use crate::cluster::{Addresses, discovery};
 use crate::lifecycle::Lifecycle;
-use crate::mirror::Bounds;
+use crate::mirror::{Shared, order};
 use crate::server::accept::{self, Acceptors, Seat};
 use crate::stats::{ControlStats, Stats, WorkerStats};
 use crate::worker::{self, Phase, Plan};
@@ -274,24 +274,36 @@ fn start_workers(
     phase: &watch::Receiver<Phase>,
 ) -> std::io::Result<(Vec<JoinHandle<()>>, Vec<Seat>)> {
     let concurrency = stats.workers.len();
-    let bounds: Vec<_> = config.mirrors.iter().map(|mirror| Bounds::new(mirror, concurrency)).collect();
+    let (events, order_events) = std::sync::mpsc::channel();
+    let mirrors = config.mirrors.iter().enumerate();
+    let shared: Vec<_> =
+        mirrors.map(|(index, mirror)| Shared::new(index, mirror, concurrency, &events)).collect();
+    // Room for every copy that the bounds allow: a permit can always be given.
+    let copies: usize = config.mirrors.iter().map(|mirror| mirror.max_copies as usize).sum();
     let mut seats = Vec::new();
     let mut threads = Vec::new();
-    for (index, stats) in stats.workers.iter().enumerate() {
+    let mut permits = Vec::new();
+    for (index, stats_of_worker) in stats.workers.iter().enumerate() {
         let (seat, inbox) = mpsc::channel(limits::WORKER_INBOX);
+        let (permit, permitted) = mpsc::channel(copies.max(1));
         seats.push(Seat::new(seat));
+        permits.push(permit);
         let plan = Plan {
+            index,
+            started: stats.started,
             config: Arc::clone(config),
-            stats: Arc::clone(stats),
+            stats: Arc::clone(stats_of_worker),
             lifecycle: Arc::clone(lifecycle),
-            bounds: bounds.clone(),
+            shared: shared.clone(),
             addresses: addresses.to_vec(),
             own_address: own_address(),
             inbox,
+            permits: permitted,
             phase: phase.clone(),
         };
-        threads.push(worker::spawn(index, plan)?);
+        threads.push(worker::spawn(plan)?);
     }
+    threads.push(order::thread::spawn(config, order_events, permits, stats.started)?);
     Ok((threads, seats))
 }
 

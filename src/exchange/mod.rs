@@ -90,10 +90,13 @@ pub(crate) async fn exchange(
     let expects_continue = head.headers.contains_key(EXPECT);
     let body = RequestBody::new(&core, client.listener, incoming, expects_continue);
     let exchange = Exchange { core: &core, http_stats, site, version, body };
-    match exchange.admit(&mut head, &client) {
-        Ok(route) => exchange.carry(head, route, active).await,
+    let answer = match exchange.admit(&mut head, &client) {
+        Ok(route) => exchange.carry(head, route, &client, active).await,
         Err(refusal) => Ok(exchange.reply(refusal, active)),
-    }
+    };
+    // Before any byte of the answer leaves: the client may then send what must not overtake this request's copies.
+    exchange.body.answered();
+    answer
 }
 
 /// One request on its way.
@@ -130,6 +133,7 @@ impl<'a> Exchange<'a> {
         &self,
         head: Parts,
         route: &Route,
+        client: &Client,
         active: Active,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         let upstream = self.core.upstreams.get(route.cluster);
@@ -138,7 +142,7 @@ impl<'a> Exchange<'a> {
             return Ok(self.failed(route, Failure::NoEndpoint, active));
         };
         let kind = Kind::of(&head.method, head.uri.path());
-        self.tap(&head, route, kind);
+        self.tap(&head, route, kind, client);
         let repeat = Repeatable::new(&self.body, kind.is_write() || head.method.is_idempotent());
         let answers_with_trailers = self.version == Version::HTTP_2 || head.headers.contains_key(TE);
         let sent_at = Instant::now();
@@ -161,10 +165,11 @@ impl<'a> Exchange<'a> {
     }
 
     /// From here on the tap sees every frame that flows to the primary.
-    fn tap(&self, head: &Parts, route: &Route, kind: Kind) {
+    fn tap(&self, head: &Parts, route: &Route, kind: Kind, client: &Client) {
         let facts = Facts {
             kind,
             random: fastrand::u64(..),
+            peer: client.peer.ip(),
             envoy_headers: self.site.http.conventions != Conventions::None,
             timeout: route.timeout,
             policies: &route.mirrors,

@@ -220,6 +220,11 @@ impl RequestBody {
         self.replay.take();
     }
 
+    /// The client may be answered from now on.
+    pub(super) fn answered(&self) {
+        self.tap.borrow_mut().answered();
+    }
+
     /// Reads what is left of the request for a moment, within [`limits::LINGER_BYTES`] and [`limits::LINGER_TIME`]:
     /// closing with unread bytes would reset the connection under the answer. A request that turns out to be complete
     /// is still copied.

@@ -8,22 +8,24 @@
 //! that could tell a mirror's state; it counts and gives up where a bound is reached. Copies are sent by tasks of
 //! their own over connections of their own.
 //!
-//! In the order a copy meets them: `tap` collects (`head`, `body`) within the `budget`, `ledger` books it, `send`
-//! carries it. Copies of one series are not yet kept in order; that belongs between `ledger` and `send`.
+//! In the order a copy meets them: `tap` collects (`head`, `body`) within the `budget`, `ledger` books it, `order`
+//! lets it go now or later, `send` carries it.
 
 pub(crate) mod budget;
 pub(crate) mod ledger;
+pub(crate) mod order;
 pub(crate) mod send;
 pub(crate) mod tap;
 
 mod body;
 mod head;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use config::model::{Config, Mirror};
 use http::HeaderValue;
 
@@ -32,15 +34,19 @@ use crate::deadline::Wheel;
 use crate::limits;
 use crate::paths::Kind;
 use crate::stats::WorkerStats;
+use crate::stats::mirror::Path;
 use budget::{Account, Budget, Lease, Reservation};
-use ledger::{Ledger, Token};
+use ledger::{Ledger, Outcome, Token};
+use order::board::Place;
+use order::cell::{Cells, Held, Ticket, Way};
+use order::{Event, Key, Permit, Wire};
 use send::Sender;
 
 /// A complete request, ready to be written to a mirror.
 #[derive(Debug)]
 pub(crate) struct Copy {
-    /// Head, body, end: the bytes of the request in order.
-    wire: Vec<Bytes>,
+    /// The bytes of the request.
+    wire: Arc<Wire>,
     /// Whether an answer may carry a body (not to HEAD).
     answer_has_body: bool,
     /// What the request was, for the verdict on its answer.
@@ -55,33 +61,38 @@ pub(crate) struct Copy {
     token: Token,
     /// Its bytes in the budget.
     _reservation: Reservation,
-    /// Its place among the copies of its mirror.
-    _place: Place,
+    /// One of the copies that its mirror may hold.
+    _one: One,
+    /// Its place in its tenant's order, if it is kept in order. Left at the very end, with its outcome.
+    _place: Option<Held>,
 }
 
-/// One copy's place in the bound on copies. Given back when dropped.
+/// One copy in the bound on copies. Given back when dropped.
 #[derive(Debug)]
-struct Place(Rc<Lease>);
+struct One(Rc<Lease>);
 
-impl Drop for Place {
+impl Drop for One {
     fn drop(&mut self) {
         self.0.release(1);
     }
 }
 
-/// The process-wide bounds of one mirror.
+/// What all workers share of one mirror: its bounds and the places of its copies.
 #[derive(Debug, Clone)]
-pub(crate) struct Bounds {
+pub(crate) struct Shared {
     bytes: Arc<Budget>,
     copies: Arc<Budget>,
+    cells: Arc<Cells>,
     workers: usize,
 }
 
-impl Bounds {
-    pub(crate) fn new(mirror: &Mirror, workers: usize) -> Self {
+impl Shared {
+    /// `index` is the mirror's; `events` goes to the order thread.
+    pub(crate) fn new(index: usize, mirror: &Mirror, workers: usize, events: &mpsc::Sender<Event>) -> Self {
         Self {
             bytes: Arc::new(Budget::new(mirror.buffer)),
             copies: Arc::new(Budget::new(u64::from(mirror.max_copies))),
+            cells: Cells::new(index as u32, events.clone()),
             workers,
         }
     }
@@ -95,56 +106,117 @@ pub(crate) struct Target {
     account: Rc<Account>,
     copies: Rc<Lease>,
     sender: Rc<Sender>,
+    /// Places of its tenants' copies; this worker's handle.
+    cells: Rc<Arc<Cells>>,
+    /// Copies that wait for a permit of the order thread.
+    waiting: RefCell<HashMap<(Key, Place), Copy>>,
+}
+
+impl Target {
+    fn new(parts: &Parts<'_>, index: usize, mirror: &Mirror, shared: &Shared) -> Option<Self> {
+        let ledger = Rc::new(Ledger::new(Arc::clone(parts.stats), index)?);
+        let bytes = Lease::new(Arc::clone(&shared.bytes), limits::LEASE_BYTES, shared.workers);
+        let copies = Lease::new(Arc::clone(&shared.copies), limits::LEASE_COPIES, shared.workers);
+        let sender = Sender::new(send::Settings {
+            cluster: mirror.cluster,
+            connect_timeout: parts.config.clusters.get(mirror.cluster)?.connect_timeout,
+            max_age: mirror.max_age,
+            connections: (mirror.max_connections as usize / shared.workers).max(1),
+            endpoints: Rc::clone(parts.endpoints.get(mirror.cluster)?),
+            ledger: Rc::clone(&ledger),
+            stats: Arc::clone(parts.stats),
+            wheel: Rc::clone(parts.wheel),
+        });
+        Some(Self {
+            settings: mirror.clone(),
+            account: Account::new(bytes, Rc::clone(&ledger)),
+            copies: Rc::new(copies),
+            sender,
+            ledger,
+            cells: Rc::new(Arc::clone(&shared.cells)),
+            waiting: RefCell::default(),
+        })
+    }
+
+    /// Hands a copy on: now, or to wait for its permit.
+    fn go(&self, copy: Copy, ticket: Option<(&Ticket, Way)>) {
+        match ticket {
+            Some((ticket, Way::Queued)) => {
+                self.waiting.borrow_mut().insert((ticket.key(), ticket.place()), copy);
+            }
+            Some((_, Way::Direct)) => {
+                self.ledger.count_ordered(Path::Direct);
+                self.sender.submit(copy);
+            }
+            None => self.sender.submit(copy),
+        }
+    }
+
+    /// Books the waiting copies for which `is_over` holds.
+    fn end_waiting(&self, outcome: Outcome, is_over: impl Fn(&Copy) -> bool) {
+        let mut waiting = self.waiting.borrow_mut();
+        let over: Vec<_> = waiting.extract_if(|_, copy| is_over(copy)).collect();
+        drop(waiting);
+        over.into_iter().for_each(|(_, copy)| copy.token.finish(outcome));
+    }
 }
 
 /// One worker's side of all mirrors.
 #[derive(Debug)]
 pub(crate) struct Mirrors {
     targets: Vec<Target>,
+    /// This worker's index, for the order thread.
+    worker: usize,
+    started: Instant,
     /// The proxy's own address, which Envoy adds to a copy's `x-forwarded-for`.
     own_address: HeaderValue,
 }
 
+/// What one worker's mirrors are made of.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) config: &'a Config,
+    /// By mirror.
+    pub(crate) shared: &'a [Shared],
+    /// By cluster.
+    pub(crate) endpoints: &'a [Rc<Endpoints>],
+    pub(crate) stats: &'a Arc<WorkerStats>,
+    pub(crate) wheel: &'a Rc<Wheel>,
+    /// This worker's index.
+    pub(crate) worker: usize,
+    /// When the process started.
+    pub(crate) started: Instant,
+    pub(crate) own_address: HeaderValue,
+}
+
 impl Mirrors {
-    /// `endpoints` by cluster, `bounds` by mirror.
-    pub(crate) fn new(
-        config: &Config,
-        bounds: &[Bounds],
-        endpoints: &[Rc<Endpoints>],
-        stats: &Arc<WorkerStats>,
-        wheel: &Rc<Wheel>,
-        own_address: HeaderValue,
-    ) -> Self {
-        let target = |(index, (mirror, bounds)): (usize, (&Mirror, &Bounds))| {
-            let ledger = Rc::new(Ledger::new(Arc::clone(stats), index)?);
-            let cluster = config.clusters.get(mirror.cluster)?;
-            let bytes = Lease::new(Arc::clone(&bounds.bytes), limits::LEASE_BYTES, bounds.workers);
-            let copies = Lease::new(Arc::clone(&bounds.copies), limits::LEASE_COPIES, bounds.workers);
-            let sender = Sender::new(send::Settings {
-                cluster: mirror.cluster,
-                connect_timeout: cluster.connect_timeout,
-                max_age: mirror.max_age,
-                connections: (mirror.max_connections as usize / bounds.workers).max(1),
-                endpoints: Rc::clone(endpoints.get(mirror.cluster)?),
-                ledger: Rc::clone(&ledger),
-                stats: Arc::clone(stats),
-                wheel: Rc::clone(wheel),
-            });
-            Some(Target {
-                settings: mirror.clone(),
-                account: Account::new(bytes, Rc::clone(&ledger)),
-                copies: Rc::new(copies),
-                sender,
-                ledger,
-            })
-        };
-        let targets = config.mirrors.iter().zip(bounds).enumerate().filter_map(target).collect();
-        Self { targets, own_address }
+    pub(crate) fn new(parts: Parts<'_>) -> Self {
+        let mirrors = parts.config.mirrors.iter().zip(parts.shared).enumerate();
+        let targets = mirrors.filter_map(|(index, (mirror, shared))| Target::new(&parts, index, mirror, shared));
+        Self {
+            targets: targets.collect(),
+            worker: parts.worker,
+            started: parts.started,
+            own_address: parts.own_address,
+        }
+    }
+
+    /// The order thread lets a copy go.
+    pub(crate) fn permit(&self, permit: Permit) {
+        let Some(target) = self.targets.get(permit.key.mirror as usize) else { return };
+        // It may have expired in the meantime.
+        let Some(copy) = target.waiting.borrow_mut().remove(&(permit.key, permit.place)) else { return };
+        target.ledger.count_ordered(if permit.read { Path::Read } else { Path::Waited });
+        target.sender.submit(copy);
     }
 
     /// Regular housekeeping, about once a second: expires what waited too long, measures the lag.
     pub(crate) fn sweep(&self) {
-        self.targets.iter().for_each(|target| target.sender.sweep());
+        for target in &self.targets {
+            target.end_waiting(Outcome::Expired, |copy| copy.arrived.elapsed() >= target.settings.max_age);
+            let waiting = target.waiting.borrow().values().map(|copy| copy.arrived).min();
+            target.sender.sweep(waiting);
+        }
     }
 
     /// Copies without an outcome.
@@ -154,6 +226,9 @@ impl Mirrors {
 
     /// Books what is still waiting or in flight, because the process leaves now.
     pub(crate) fn shutdown(&self) {
-        self.targets.iter().for_each(|target| target.sender.shutdown());
+        for target in &self.targets {
+            target.end_waiting(Outcome::DroppedShutdown, |_| true);
+            target.sender.shutdown();
+        }
     }
 }

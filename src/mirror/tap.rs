@@ -5,25 +5,37 @@
 //! mirror. A copy is whole or not at all (contract C5): where a bound refuses a byte, collecting stops for that
 //! mirror, and the loss is booked when the request turns out to be complete.
 
+use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use config::model::{MirrorPolicy, Requests};
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, request::Parts};
+use config::model::{HeaderMutation, MirrorPolicy, Order, Requests};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
 
 use super::body::CopyBody;
 use super::budget::Reservation;
 use super::head::{self, Framing};
 use super::ledger::Outcome;
-use super::{Copy, Mirrors, Place, Target};
+use super::order::cell::{Held, Ticket, Way};
+use super::order::{By, Entry, Wire};
+use super::{Copy, Mirrors, One, Target};
 use crate::limits::COPY_OVERHEAD;
 use crate::paths::Kind;
 
+/// Names the tenant of a request, in Mimir as in Cortex.
+const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
+
 /// Collects one request for its mirrors. Empty (and free) where the route has none.
 #[derive(Debug, Default)]
-pub(crate) struct Tap(Option<Box<Collector>>);
+pub(crate) struct Tap {
+    collector: Option<Box<Collector>>,
+    /// Places of the copies, once the request is complete.
+    tickets: Vec<Rc<Ticket>>,
+    answered: bool,
+}
 
 /// What the exchange knows of a request beside its head.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +44,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) kind: Kind,
     /// One random number for all fractions.
     pub(crate) random: u64,
+    /// The client's address, which orders what has no series to read.
+    pub(crate) peer: IpAddr,
     /// Whether Envoy's own headers are added to copies.
     pub(crate) envoy_headers: bool,
     /// The route's timeout.
@@ -46,8 +60,17 @@ struct Collector {
     legs: Vec<Leg>,
     body: CopyBody,
     announced: Option<u64>,
+    request: Collected,
+}
+
+/// What is kept of the request beside its body and heads.
+#[derive(Debug)]
+struct Collected {
     framing: Framing,
     kind: Kind,
+    peer: IpAddr,
+    content_type: Option<HeaderValue>,
+    content_encoding: Option<HeaderValue>,
     answer_has_body: bool,
     timeout: Option<Duration>,
 }
@@ -56,6 +79,8 @@ struct Collector {
 #[derive(Debug)]
 struct Leg {
     mirror: usize,
+    /// Hash of the tenant that the mirror will see; `None` if its copies are not kept in order.
+    tenant: Option<u64>,
     head: Vec<u8>,
     reservation: Reservation,
     refused: Option<Outcome>,
@@ -67,39 +92,55 @@ impl Tap {
         let legs: Vec<Leg> =
             facts.policies.iter().filter_map(|policy| Leg::begin(mirrors, policy, head, facts)).collect();
         if legs.is_empty() {
-            return Self(None);
+            return Self::default();
         }
         let length = head.headers.get(http::header::CONTENT_LENGTH);
-        Self(Some(Box::new(Collector {
+        let collector = Box::new(Collector {
             mirrors: Rc::clone(mirrors),
             legs,
             body: CopyBody::default(),
             announced: length.and_then(|value| value.to_str().ok()?.parse().ok()),
-            framing: Framing::of(&head.headers),
-            kind: facts.kind,
-            answer_has_body: head.method != Method::HEAD,
-            timeout: facts.timeout,
-        })))
+            request: Collected {
+                framing: Framing::of(&head.headers),
+                kind: facts.kind,
+                peer: facts.peer,
+                content_type: head.headers.get(CONTENT_TYPE).cloned(),
+                content_encoding: head.headers.get(CONTENT_ENCODING).cloned(),
+                answer_has_body: head.method != Method::HEAD,
+                timeout: facts.timeout,
+            },
+        });
+        Self { collector: Some(collector), tickets: Vec::new(), answered: false }
     }
 
     /// One frame of the body has been received.
     pub(crate) fn push(&mut self, frame: &Bytes) {
-        if let Some(collector) = &mut self.0 {
+        if let Some(collector) = &mut self.collector {
             collector.push(frame);
         }
     }
 
     /// The request is complete: books it for each mirror and hands the copies on.
     pub(crate) fn finish(&mut self, trailers: Option<&HeaderMap>) {
-        if let Some(collector) = self.0.take() {
-            collector.finish(trailers);
+        if let Some(collector) = self.collector.take() {
+            self.tickets = collector.finish(trailers);
         }
+        if self.answered {
+            self.answered();
+        }
+    }
+
+    /// The client may be answered from now on, and may then send what must not overtake this request's copies.
+    pub(crate) fn answered(&mut self) {
+        self.answered = true;
+        self.tickets.iter().for_each(|ticket| ticket.trail());
     }
 }
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        let Some(collector) = &self.0 else { return };
+        self.answered();
+        let Some(collector) = &self.collector else { return };
         for leg in &collector.legs {
             if let Some(target) = collector.mirrors.targets.get(leg.mirror) {
                 target.ledger.incomplete.inc();
@@ -130,33 +171,80 @@ impl Collector {
         }
     }
 
-    fn finish(self, trailers: Option<&HeaderMap>) {
+    /// Books the request for each mirror and hands the copies on. Returns their places.
+    fn finish(self, trailers: Option<&HeaderMap>) -> Vec<Rc<Ticket>> {
         let len = self.body.len();
         let chunks = self.body.finish();
+        let mut tickets = Vec::new();
         for leg in self.legs {
-            let Some(target) = self.mirrors.targets.get(leg.mirror) else { continue };
-            let token = target.ledger.receive();
-            if let Some(outcome) = leg.refused {
-                token.finish(outcome);
-                continue;
+            if let Some(target) = self.mirrors.targets.get(leg.mirror) {
+                let ticket = self.request.hand_on(&self.mirrors, target, leg, (len, &chunks, trailers));
+                tickets.extend(ticket);
             }
-            if !target.copies.reserve(1) {
-                token.finish(Outcome::DroppedTooManyCopies);
-                continue;
-            }
-            target.sender.submit(Copy {
-                wire: wire(leg.head, self.framing, len, &chunks, trailers),
-                answer_has_body: self.answer_has_body,
-                kind: self.kind,
-                // Without a timeout of the route a silent mirror would hold its connection for ever.
-                timeout: target.settings.timeout.or(self.timeout).unwrap_or(target.settings.max_age),
-                arrived: Instant::now(),
-                stale: 0,
-                token,
-                _reservation: leg.reservation,
-                _place: Place(Rc::clone(&target.copies)),
-            });
         }
+        tickets
+    }
+}
+
+impl Collected {
+    /// Books one mirror's copy and hands it on, or books why there is none. Returns its place if it has one.
+    fn hand_on(
+        &self,
+        mirrors: &Mirrors,
+        target: &Target,
+        leg: Leg,
+        (len, chunks, trailers): (u64, &[Bytes], Option<&HeaderMap>),
+    ) -> Option<Rc<Ticket>> {
+        let token = target.ledger.receive();
+        if let Some(outcome) = leg.refused {
+            token.finish(outcome);
+            return None;
+        }
+        if !target.copies.reserve(1) {
+            token.finish(Outcome::DroppedTooManyCopies);
+            return None;
+        }
+        let wire = Arc::new(Wire {
+            chunks: wire(leg.head, self.framing, len, chunks, trailers),
+            body_chunks: chunks.len(),
+            content_type: self.content_type.clone(),
+            content_encoding: self.content_encoding.clone(),
+        });
+        let ticket = leg.tenant.map(|tenant| self.take_place(mirrors, target, tenant, &wire));
+        let copy = Copy {
+            wire,
+            answer_has_body: self.answer_has_body,
+            kind: self.kind,
+            // Without a timeout of the route a silent mirror would hold its connection for ever.
+            timeout: target.settings.timeout.or(self.timeout).unwrap_or(target.settings.max_age),
+            arrived: Instant::now(),
+            stale: 0,
+            token,
+            _reservation: leg.reservation,
+            _one: One(Rc::clone(&target.copies)),
+            _place: ticket.as_ref().map(|(ticket, _)| Held(Rc::clone(ticket))),
+        };
+        target.go(copy, ticket.as_ref().map(|(ticket, way)| (&**ticket, *way)));
+        ticket.map(|(ticket, _)| ticket)
+    }
+
+    fn take_place(
+        &self,
+        mirrors: &Mirrors,
+        target: &Target,
+        tenant: u64,
+        wire: &Arc<Wire>,
+    ) -> (Rc<Ticket>, Way) {
+        let by = match self.kind {
+            Kind::Write => By::Series,
+            _ => {
+                let peer = self.peer.to_canonical().to_string();
+                By::Sender(target.cells.hash(&[&tenant.to_ne_bytes(), peer.as_bytes()]))
+            }
+        };
+        let arrived_ms = mirrors.started.elapsed().as_millis() as u64;
+        let entry = |place| Entry { place, arrived_ms, worker: mirrors.worker, by, wire: Arc::downgrade(wire) };
+        Ticket::take(&target.cells, target.cells.key(tenant), entry)
     }
 }
 
@@ -180,12 +268,33 @@ impl Leg {
         let mut reservation = Reservation::empty(&target.account);
         let granted = reservation.grow(COPY_OVERHEAD + bytes.capacity() as u64);
         let refused = (!granted).then_some(Outcome::DroppedBufferFull);
-        Some(Self { mirror: policy.mirror, head: bytes, reservation, refused })
+        let ordered = facts.kind.is_write() && target.settings.order == Order::Series;
+        let tenant = ordered.then(|| tenant(target, policy, head));
+        Some(Self { mirror: policy.mirror, tenant, head: bytes, reservation, refused })
     }
 
     fn refuse(&mut self, outcome: Outcome) {
         self.refused = Some(outcome);
         self.reservation.clear();
+    }
+}
+
+/// The tenant as the mirror will see it; where the request names none, whoever its credentials stand for.
+fn tenant(target: &Target, policy: &MirrorPolicy, head: &Parts) -> u64 {
+    let received = head.headers.get(&TENANT);
+    let tenant = policy.headers.iter().fold(received, |tenant, mutation| match mutation {
+        HeaderMutation::Set(name, value) if *name == TENANT => Some(value),
+        HeaderMutation::Append(name, value) | HeaderMutation::AddIfAbsent(name, value) if *name == TENANT => {
+            tenant.or(Some(value))
+        }
+        HeaderMutation::OverwriteIfPresent(name, value) if *name == TENANT => tenant.map(|_| value),
+        HeaderMutation::Remove(name) if *name == TENANT => None,
+        _ => tenant,
+    });
+    let credentials = || target.settings.auth.as_ref().or_else(|| head.headers.get(AUTHORIZATION));
+    match tenant {
+        Some(tenant) => target.cells.hash(&[b"tenant", tenant.as_bytes()]),
+        None => target.cells.hash(&[b"credentials", credentials().map_or(b"", HeaderValue::as_bytes)]),
     }
 }
 

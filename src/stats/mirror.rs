@@ -112,6 +112,31 @@ impl Outcome {
     }
 }
 
+/// How a copy that is kept in order came to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// Nothing trailed when it arrived.
+    Direct,
+    /// It waited for what trailed; nothing was read.
+    Waited,
+    /// Its body was read to find out what it has to wait for.
+    Read,
+}
+
+impl Path {
+    /// Every path, in the order of the counters.
+    pub(crate) const ALL: [Self; 3] = [Self::Direct, Self::Waited, Self::Read];
+
+    /// The label `path` of `mimir_mirror_ordered_total`.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Waited => "waited",
+            Self::Read => "read",
+        }
+    }
+}
+
 /// One worker's counters of one mirror.
 #[derive(Debug, Default)]
 pub(crate) struct MirrorStats {
@@ -135,6 +160,8 @@ pub(crate) struct MirrorStats {
     pub(crate) lost_tokens: Counter,
     /// Connections open to this mirror.
     pub(crate) connections: Gauge,
+    /// Copies of writes by how their order let them go; see [`Path`].
+    ordered: [Counter; Path::ALL.len()],
     /// From the copy's first byte to its outcome.
     pub(crate) duration: Histogram,
 }
@@ -142,6 +169,16 @@ pub(crate) struct MirrorStats {
 impl MirrorStats {
     pub(crate) fn outcome(&self, outcome: Outcome) -> u64 {
         self.outcomes.get(outcome as usize).map_or(0, Counter::get)
+    }
+
+    pub(crate) fn ordered(&self, path: Path) -> u64 {
+        self.ordered.get(path as usize).map_or(0, Counter::get)
+    }
+
+    pub(crate) fn count_ordered(&self, path: Path) {
+        if let Some(counter) = self.ordered.get(path as usize) {
+            counter.inc();
+        }
     }
 
     pub(crate) fn count(&self, outcome: Outcome) {

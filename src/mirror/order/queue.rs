@@ -33,7 +33,6 @@ struct Known {
 }
 
 /// What a thread that reads bodies has for it.
-#[derive(Debug)]
 pub(super) struct Reader {
     pub(super) scratch: Scratch,
     body: Vec<u8>,

@@ -153,7 +153,7 @@ impl<'a> Connection<'a> {
         *self.slot.in_flight.borrow_mut() = Some((token, arrived));
         let deadline = self.sender.settings.wheel.deadline();
         deadline.set(copy.timeout);
-        let mut cursor = Cursor::new(&copy.wire);
+        let mut cursor = Cursor::new(&copy.wire.chunks);
         let result = deadline.race(poll_fn(|cx| self.poll_converse(cx, &mut cursor, &mut answer))).await;
         self.stats.inspect(|stats| stats.rq_active.dec());
         // Gone only if the process leaves and has booked it already.

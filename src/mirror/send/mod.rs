@@ -177,8 +177,9 @@ impl Sender {
         self.grow();
     }
 
-    /// About once a second: expires what waited too long, measures the age of the oldest copy.
-    pub(super) fn sweep(&self) {
+    /// About once a second: expires what waited too long, measures the age of the oldest copy. `held` is the age of
+    /// the oldest that is not let go yet.
+    pub(super) fn sweep(&self, held: Option<Instant>) {
         let is_old = |queue: &VecDeque<Copy>| {
             queue.front().is_some_and(|copy| copy.arrived.elapsed() >= self.settings.max_age)
         };
@@ -188,7 +189,7 @@ impl Sender {
         }
         let waiting = self.queue.borrow().front().map(|copy| copy.arrived);
         let in_flight = |slot: &Weak<Slot>| Some(slot.upgrade()?.in_flight.borrow().as_ref()?.1);
-        let oldest = self.slots.borrow().iter().filter_map(in_flight).chain(waiting).min();
+        let oldest = self.slots.borrow().iter().filter_map(in_flight).chain(waiting).chain(held).min();
         let lag = oldest.map_or(0, |arrived| arrived.elapsed().as_millis() as u64);
         self.settings.ledger.lag_ms.set(lag);
     }
