@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Command, View};
 use crate::lifecycle::Lifecycle;
-use crate::mirror::ledger::{Ledger, Outcome};
+use crate::mirror::ledger::Ledger;
+use crate::stats::mirror::Outcome;
 use crate::stats::{ControlStats, Stats, WorkerStats};
 
 /// What no answer may contain.

@@ -192,7 +192,7 @@ cluster.primary.upstream_rq_time: P0(nan,1) P25(nan,2) P50(nan,3) P75(nan,4) P90
             assert!(body.lines().any(|l| l == line), "{line} is not in\n{body}");
         }
         let outcomes = body.lines().filter(|line| line.starts_with("mimir_mirror_requests_total{")).count();
-        assert_eq!(outcomes, crate::mirror::ledger::Outcome::ALL.len());
+        assert_eq!(outcomes, crate::stats::mirror::Outcome::ALL.len());
         assert!(!body.contains("envoy_"), "{body}");
         assert!(!body.contains(r#"primary_request_duration_seconds_count{cluster="mirror_a"}"#));
     }

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use config::model::Config;
+use config::model::{Config, Requests};
 use http::HeaderValue;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -57,14 +57,13 @@ impl Process {
     async fn start(config: Config, flags: &Serve) -> anyhow::Result<Self> {
         let config = Arc::new(config);
         let signals = Signals::listen()?;
-        let workers = flags.workers();
-        let room = descriptors::plan(&config, workers)?;
-        let listeners = bind_all(&config)?;
-        let admin_listener = config.admin.as_ref().map(|admin| bind(admin.address)).transpose()?;
-        let listening = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+        let concurrency = flags.workers();
+        let room = descriptors::plan(&config, concurrency)?;
+        let sockets = Sockets::bind(&config)?;
+        let listening = sockets.addresses()?;
 
         let stats = Arc::new(Stats {
-            workers: (0..workers).map(|_| Arc::new(WorkerStats::new(&config))).collect(),
+            workers: (0..concurrency).map(|_| Arc::new(WorkerStats::new(&config))).collect(),
             control: Arc::new(ControlStats::new(&config)),
             started: Instant::now(),
         });
@@ -74,64 +73,37 @@ impl Process {
         let (command, commands) = mpsc::channel(limits::CONTROL_INBOX);
         let addresses = resolve(&config, &stats).await;
 
-        let admin = match admin_listener {
-            None => None,
-            Some(listener) => {
-                warn_if_open(listener.local_addr()?);
-                let view = View {
-                    config: Arc::clone(&config),
-                    stats: Arc::clone(&stats),
-                    lifecycle: Arc::clone(&lifecycle),
-                    endpoints: addresses.clone(),
-                    listening: listening.clone(),
-                    options: flags.report(),
-                    commands: command,
-                };
-                Some(admin::spawn(listener, view)?)
-            }
-        };
-        let bounds: Vec<_> = config.mirrors.iter().map(|mirror| Bounds::new(mirror, workers)).collect();
-        let mut seats = Vec::new();
-        let mut threads = Vec::new();
-        for (index, stats) in stats.workers.iter().enumerate() {
-            let (seat, inbox) = mpsc::channel(limits::WORKER_INBOX);
-            seats.push(Seat::new(seat));
-            let plan = Plan {
-                config: Arc::clone(&config),
-                stats: Arc::clone(stats),
-                lifecycle: Arc::clone(&lifecycle),
-                bounds: bounds.clone(),
-                addresses: addresses.clone(),
-                own_address: own_address(),
-                inbox,
-                phase: phases.clone(),
-            };
-            threads.push(worker::spawn(index, plan)?);
-        }
-        let acceptors = Arc::new(Acceptors {
-            seats,
+        let view = View {
+            config: Arc::clone(&config),
             stats: Arc::clone(&stats),
-            connections_max: room.client_connections,
-        });
-        for (index, listener) in listeners.into_iter().enumerate() {
+            lifecycle: Arc::clone(&lifecycle),
+            endpoints: addresses.clone(),
+            listening: listening.clone(),
+            options: flags.report(),
+            commands: command,
+        };
+        let admin = sockets.admin.map(|listener| start_admin(listener, view)).transpose()?;
+        let (workers, seats) = start_workers(&config, &stats, &lifecycle, &addresses, &phases)?;
+        let connections_max = room.client_connections;
+        let acceptors = Arc::new(Acceptors { seats, stats: Arc::clone(&stats), connections_max });
+        for (index, listener) in sockets.listeners.into_iter().enumerate() {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(Arc::clone(&acceptors).run(listener, index, stop.clone()));
         }
         lifecycle.set_live();
-        for (listener, address) in config.listeners.iter().zip(&listening) {
-            tracing::info!(listener = listener.name, %address, workers, "listening");
-        }
+        announce(&config, &listening, concurrency);
+        let drain_time = flags.drain_time();
         Ok(Self {
             config,
             stats,
             lifecycle,
             phase,
             stop_accepting,
-            workers: threads,
+            workers,
             admin,
             commands,
             signals,
-            drain_time: flags.drain_time(),
+            drain_time,
         })
     }
 
@@ -242,12 +214,86 @@ impl Signals {
     }
 }
 
-fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    accept::bind(address).with_context(|| format!("cannot bind '{address}'"))
+/// Every listening socket, bound before anything else is started.
+struct Sockets {
+    listeners: Vec<TcpListener>,
+    admin: Option<TcpListener>,
 }
 
-fn bind_all(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
-    config.listeners.iter().map(|listener| bind(listener.address)).collect()
+impl Sockets {
+    fn bind(config: &Config) -> anyhow::Result<Self> {
+        let bind = |address| accept::bind(address).with_context(|| format!("cannot bind '{address}'"));
+        let listeners = config.listeners.iter().map(|listener| bind(listener.address));
+        Ok(Self {
+            listeners: listeners.collect::<anyhow::Result<_>>()?,
+            admin: config.admin.as_ref().map(|admin| bind(admin.address)).transpose()?,
+        })
+    }
+
+    /// Where the listeners really are: port 0 let the system choose.
+    fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
+}
+
+fn announce(config: &Config, listening: &[SocketAddr], workers: usize) {
+    for (listener, address) in config.listeners.iter().zip(listening) {
+        tracing::info!(listener = listener.name, %address, workers, "listening");
+    }
+    for mirror in &config.mirrors {
+        let copies = match (mirror.requests, mirror.copy_admin) {
+            (Requests::Writes, _) => "writes",
+            (Requests::All, false) => {
+                "every request its routes match, but for paths that change or stop a cluster"
+            }
+            (Requests::All, true) => {
+                "every request its routes match, with paths that change or stop a cluster"
+            }
+        };
+        tracing::info!(mirror = mirror.name, copies, "mirroring");
+    }
+}
+
+fn start_admin(listener: TcpListener, view: View) -> std::io::Result<JoinHandle<()>> {
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "admin listening");
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "the admin interface is open to the network: anyone who reaches it can stop this proxy; \
+             bind it to 127.0.0.1 or keep it behind a firewall"
+        );
+    }
+    admin::spawn(listener, view)
+}
+
+fn start_workers(
+    config: &Arc<Config>,
+    stats: &Stats,
+    lifecycle: &Arc<Lifecycle>,
+    addresses: &[watch::Receiver<Addresses>],
+    phase: &watch::Receiver<Phase>,
+) -> std::io::Result<(Vec<JoinHandle<()>>, Vec<Seat>)> {
+    let concurrency = stats.workers.len();
+    let bounds: Vec<_> = config.mirrors.iter().map(|mirror| Bounds::new(mirror, concurrency)).collect();
+    let mut seats = Vec::new();
+    let mut threads = Vec::new();
+    for (index, stats) in stats.workers.iter().enumerate() {
+        let (seat, inbox) = mpsc::channel(limits::WORKER_INBOX);
+        seats.push(Seat::new(seat));
+        let plan = Plan {
+            config: Arc::clone(config),
+            stats: Arc::clone(stats),
+            lifecycle: Arc::clone(lifecycle),
+            bounds: bounds.clone(),
+            addresses: addresses.to_vec(),
+            own_address: own_address(),
+            inbox,
+            phase: phase.clone(),
+        };
+        threads.push(worker::spawn(index, plan)?);
+    }
+    Ok((threads, seats))
 }
 
 /// Starts discovery and waits a moment for its first answers. Clusters that only mirrors use are not waited for.
@@ -273,17 +319,6 @@ async fn resolve(config: &Config, stats: &Stats) -> Vec<watch::Receiver<Addresse
         tracing::warn!("DNS has not answered for every primary yet; starting without");
     }
     published
-}
-
-fn warn_if_open(admin: SocketAddr) {
-    tracing::info!(address = %admin, "admin listening");
-    if !admin.ip().is_loopback() {
-        tracing::warn!(
-            address = %admin,
-            "the admin interface is open to the network: anyone who reaches it can stop this proxy; \
-             bind it to 127.0.0.1 or keep it behind a firewall"
-        );
-    }
 }
 
 /// The address that Envoy would call its own: the first that is not loopback.

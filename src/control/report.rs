@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use config::model::Config;
 
-use crate::mirror::ledger::Outcome;
 use crate::stats::Stats;
+use crate::stats::mirror::Outcome;
 
 /// How often the counters are read.
 pub(super) const EVERY: Duration = Duration::from_secs(1);

@@ -14,12 +14,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::model::{HttpManager, Route};
-use http::header::{CONNECTION, HOST};
+use config::model::{Conventions, HttpManager, Route};
+use http::header::{CONNECTION, EXPECT, HOST, TE, TRAILER};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 
-use crate::deadline::Wheel;
+use crate::deadline::{Expired, Wheel};
 use crate::lifecycle::Lifecycle;
 use crate::mirror::Mirrors;
 use crate::mirror::tap::{Facts, Tap};
@@ -85,83 +86,93 @@ pub(crate) async fn exchange(
     };
     let (mut head, incoming) = request.into_parts();
     let version = head.version;
-    let expects_continue = head.headers.contains_key(http::header::EXPECT);
     let active = Active::begin(&core.stats, &client, version);
-    let body = RequestBody::new(&core, incoming, expects_continue);
-    let replier = Replier { core: &core, http_stats, site, version, body: &body };
-
-    let received = Received {
-        conventions: &site.http.conventions,
-        peer: client.peer.ip(),
-        has_body: !body.is_end_stream(),
-    };
-    if let Err(reply) = headers::to_upstream(&mut head, received) {
-        return Ok(replier.reply(reply, active));
-    }
-    let Some(route) = find_route(site, &head) else {
-        http_stats.no_route.inc();
-        return Ok(replier.reply(LocalReply::NoRoute, active));
-    };
-    headers::add_route_headers(&mut head.headers, &site.http.conventions, route.timeout);
-    let Some((upstream, address)) = core.upstreams.get(route.cluster).and_then(|u| Some((u, u.pick()?)))
-    else {
-        return Ok(replier.failed(route, Failure::NoEndpoint, active));
-    };
-
-    let kind = Kind::of(&head.method, head.uri.path());
-    let tap = Tap::begin(
-        &core.mirrors,
-        &head,
-        Facts {
-            kind,
-            random: fastrand::u64(..),
-            envoy_headers: site.http.conventions != config::model::Conventions::None,
-            timeout: route.timeout,
-            policies: &route.mirrors,
-        },
-    );
-    body.begin(tap, Timeouts::of(&site.http, route), head.headers.contains_key(http::header::TRAILER));
-    let repeat = Repeatable::new(&body, kind.is_write() || head.method.is_idempotent());
-    let answers_with_trailers = head.headers.contains_key(http::header::TE) || version == Version::HTTP_2;
-    let sent_at = Instant::now();
-    let request = Request::from_parts(head, Outgoing::new(&body));
-    let answer = body.deadline().race(upstream.send(address, request, &repeat)).await;
-    body.forget_replay();
-
-    match answer {
-        Ok(Ok((answer, lease))) => {
-            let relayed =
-                Relayed { lease, request: Rc::clone(&body), active, sent_at, answers_with_trailers };
-            Ok(replier.relay(answer, relayed))
-        }
-        Ok(Err(_)) if body.is_broken() => {
-            http_stats.rq_rx_reset.inc();
-            Err(Unanswered)
-        }
-        Ok(Err(failure)) => Ok(replier.failed(route, failure, active)),
-        Err(_) => replier.expired(route, kind, active),
+    let expects_continue = head.headers.contains_key(EXPECT);
+    let body = RequestBody::new(&core, client.listener, incoming, expects_continue);
+    let exchange = Exchange { core: &core, http_stats, site, version, body };
+    match exchange.admit(&mut head, &client) {
+        Ok(route) => exchange.carry(head, route, active).await,
+        Err(refusal) => Ok(exchange.reply(refusal, active)),
     }
 }
 
-fn find_route<'a>(site: &'a Site, head: &http::request::Parts) -> Option<&'a Route> {
-    // CONNECT asks for a tunnel, not for a resource: no route has one.
-    if head.method == Method::CONNECT {
-        return None;
-    }
-    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    site.routes.find(host, head.uri.path())
-}
-
-/// Turns the end of an exchange into what the client gets.
-struct Replier<'a> {
+/// One request on its way.
+struct Exchange<'a> {
     core: &'a Rc<Core>,
     http_stats: &'a HttpStats,
     site: &'a Site,
+    /// The client's.
     version: Version,
-    body: &'a Rc<RequestBody>,
+    body: Rc<RequestBody>,
 }
 
-impl Replier<'_> {
+impl<'a> Exchange<'a> {
+    /// Finds the route and makes the head what the primary gets, or refuses.
+    fn admit(&self, head: &mut Parts, client: &Client) -> Result<&'a Route, LocalReply> {
+        let conventions = &self.site.http.conventions;
+        let has_body = !self.body.is_complete();
+        let head_max = (self.site.http.max_request_headers_kb as usize) << 10;
+        headers::to_upstream(head, Received { conventions, peer: client.peer.ip(), has_body, head_max })?;
+        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        // CONNECT asks for a tunnel, not for a resource: no route has one.
+        let found =
+            if head.method == Method::CONNECT { None } else { self.site.routes.find(host, head.uri.path()) };
+        let Some(route) = found else {
+            self.http_stats.no_route.inc();
+            return Err(LocalReply::NoRoute);
+        };
+        headers::add_route_headers(&mut head.headers, conventions, route.timeout);
+        Ok(route)
+    }
+
+    /// Sends the request to the primary, past the tap, and waits for the head of the answer.
+    async fn carry(
+        &self,
+        head: Parts,
+        route: &Route,
+        active: Active,
+    ) -> Result<Response<AnswerBody>, Unanswered> {
+        let upstream = self.core.upstreams.get(route.cluster);
+        let Some((upstream, address)) = upstream.and_then(|upstream| Some((upstream, upstream.pick()?)))
+        else {
+            return Ok(self.failed(route, Failure::NoEndpoint, active));
+        };
+        let kind = Kind::of(&head.method, head.uri.path());
+        self.tap(&head, route, kind);
+        let repeat = Repeatable::new(&self.body, kind.is_write() || head.method.is_idempotent());
+        let answers_with_trailers = self.version == Version::HTTP_2 || head.headers.contains_key(TE);
+        let sent_at = Instant::now();
+        let request = Request::from_parts(head, Outgoing::new(&self.body));
+        let answer = self.body.deadline().race(upstream.send(address, request, &repeat)).await;
+        drop(repeat);
+        self.body.forget_replay();
+        match answer {
+            Ok(Ok((answer, lease))) => {
+                let request = Rc::clone(&self.body);
+                Ok(self.relay(answer, Relayed { lease, request, active, sent_at, answers_with_trailers }))
+            }
+            Ok(Err(_)) if self.body.is_broken() => {
+                self.http_stats.rq_rx_reset.inc();
+                Err(Unanswered)
+            }
+            Ok(Err(failure)) => Ok(self.failed(route, failure, active)),
+            Err(Expired) => self.expired(route, kind, active),
+        }
+    }
+
+    /// From here on the tap sees every frame that flows to the primary.
+    fn tap(&self, head: &Parts, route: &Route, kind: Kind) {
+        let facts = Facts {
+            kind,
+            random: fastrand::u64(..),
+            envoy_headers: self.site.http.conventions != Conventions::None,
+            timeout: route.timeout,
+            policies: &route.mirrors,
+        };
+        let tap = Tap::begin(&self.core.mirrors, head, facts);
+        self.body.begin(tap, Timeouts::of(&self.site.http, route), head.headers.contains_key(TRAILER));
+    }
+
     /// The primary's answer.
     fn relay(&self, answer: Response<Incoming>, relayed: Relayed) -> Response<AnswerBody> {
         let (mut head, incoming) = answer.into_parts();
@@ -179,7 +190,7 @@ impl Replier<'_> {
         self.finish_head(&mut head, Duration::ZERO);
         head.headers.remove("x-envoy-upstream-service-time");
         self.count(head.status.as_u16());
-        Rc::clone(self.body).linger();
+        Rc::clone(&self.body).linger();
         Response::from_parts(head, AnswerBody::local(body, active))
     }
 

@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use crate::deadline::Deadline;
 use crate::limits;
 use crate::mirror::tap::Tap;
 use crate::route::reply::LocalReply;
+use crate::stats::WorkerStats;
 use crate::upstream::Repeat;
 
 /// How long the parts of an exchange may take; `None` is for ever.
@@ -65,11 +67,12 @@ pub(super) struct RequestBody {
     trailers_announced: Cell<bool>,
     /// The client waits for `100 Continue`, which goes out when the body is first asked for.
     expects_continue: Cell<bool>,
-    stats: std::sync::Arc<crate::stats::WorkerStats>,
+    stats: Arc<WorkerStats>,
+    listener: usize,
 }
 
 impl RequestBody {
-    pub(super) fn new(core: &Core, incoming: Incoming, expects_continue: bool) -> Rc<Self> {
+    pub(super) fn new(core: &Core, listener: usize, incoming: Incoming, expects_continue: bool) -> Rc<Self> {
         let size = incoming.size_hint();
         let complete = incoming.is_end_stream();
         Rc::new(Self {
@@ -86,7 +89,8 @@ impl RequestBody {
             waiting: Cell::new(false),
             trailers_announced: Cell::new(false),
             expects_continue: Cell::new(expects_continue),
-            stats: std::sync::Arc::clone(&core.stats),
+            stats: Arc::clone(&core.stats),
+            listener,
         })
     }
 
@@ -98,10 +102,6 @@ impl RequestBody {
         if self.complete.get() {
             self.completed(None);
         }
-    }
-
-    pub(super) fn is_end_stream(&self) -> bool {
-        self.complete.get()
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -192,7 +192,7 @@ impl RequestBody {
                 if announced {
                     return Some(Ok(frame));
                 }
-                self.stats.http.iter().take(1).for_each(|http| http.trailers_dropped.inc());
+                self.stats.http.get(self.listener).inspect(|http| http.trailers_dropped.inc());
                 None
             }
             Some(Err(_)) => {
@@ -281,7 +281,7 @@ impl Body for Outgoing {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size.clone()
+        self.body.size
     }
 }
 
@@ -335,6 +335,7 @@ impl<'a> Repeatable<'a> {
 impl Repeat<Outgoing> for Repeatable<'_> {
     fn keep(&self, request: &Request<Outgoing>) {
         if self.allowed {
+            // Cheap: the header values are counted references.
             let head = (request.method().clone(), request.uri().clone(), request.headers().clone());
             *self.head.borrow_mut() = Some(head);
             let budget = self.body.replay_budget.clone();

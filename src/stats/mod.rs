@@ -5,14 +5,14 @@
 
 pub(crate) mod counter;
 pub(crate) mod histogram;
+pub(crate) mod mirror;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use counter::{Counter, Gauge};
 use histogram::Histogram;
-
-use crate::mirror::ledger::MirrorLedger;
+use mirror::MirrorStats;
 
 /// Everything that can be read, for the admin thread and the control thread.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) struct WorkerStats {
     /// By cluster.
     pub(crate) clusters: Vec<ClusterStats>,
     /// By mirror.
-    pub(crate) mirrors: Vec<MirrorLedger>,
+    pub(crate) mirrors: Vec<MirrorStats>,
 }
 
 impl WorkerStats {
@@ -41,7 +41,7 @@ impl WorkerStats {
         Self {
             http: config.listeners.iter().map(|_| HttpStats::default()).collect(),
             clusters: config.clusters.iter().map(|_| ClusterStats::default()).collect(),
-            mirrors: config.mirrors.iter().map(|_| MirrorLedger::default()).collect(),
+            mirrors: config.mirrors.iter().map(|_| MirrorStats::default()).collect(),
         }
     }
 

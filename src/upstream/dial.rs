@@ -11,10 +11,10 @@ use tokio::net::{TcpSocket, TcpStream};
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Why there is no connection.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DialError {
     /// Refused, unreachable, no descriptor left ...
-    Failed(io::Error),
+    Failed,
     /// Not established in time.
     Timeout,
 }
@@ -25,16 +25,21 @@ pub(crate) async fn dial(
     timeout: Duration,
     send_buffer: Option<usize>,
 ) -> Result<TcpStream, DialError> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-    let socket = socket.map_err(DialError::Failed)?;
+    let connected = tokio::time::timeout(timeout, connect(address, send_buffer)).await;
+    connected.map_err(|_| DialError::Timeout)?.map_err(|error| {
+        tracing::debug!(%address, %error, "cannot connect");
+        DialError::Failed
+    })
+}
+
+async fn connect(address: SocketAddr, send_buffer: Option<usize>) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if let Some(bytes) = send_buffer {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        socket.set_send_buffer_size(bytes).map_err(DialError::Failed)?;
+        socket.set_send_buffer_size(u32::try_from(bytes).unwrap_or(u32::MAX))?;
     }
-    let connected = tokio::time::timeout(timeout, socket.connect(address)).await;
-    let stream = connected.map_err(|_| DialError::Timeout)?.map_err(DialError::Failed)?;
-    stream.set_nodelay(true).map_err(DialError::Failed)?;
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(DialError::Failed)?;
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     Ok(stream)
 }

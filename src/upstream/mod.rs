@@ -149,7 +149,7 @@ where
                 stats.inspect(|stats| stats.cx_connect_timeout.inc());
                 Failure::ConnectTimeout
             }
-            DialError::Failed(_) => {
+            DialError::Failed => {
                 stats.inspect(|stats| stats.cx_connect_fail.inc());
                 Failure::Connect
             }

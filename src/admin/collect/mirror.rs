@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::cluster::Answers;
 use super::{Kind, Metrics, Unit, Value, sanitized, sum};
 use crate::admin::View;
-use crate::mirror::ledger::{MirrorLedger, Outcome};
 use crate::stats::histogram::HistogramSum;
+use crate::stats::mirror::{MirrorStats, Outcome};
 
 /// Text name, Prometheus name, kind, help.
-type Row = (&'static str, &'static str, Kind, &'static str, fn(&MirrorLedger) -> u64);
+type Row = (&'static str, &'static str, Kind, &'static str, fn(&MirrorStats) -> u64);
 
 /// What is summed over the workers.
 const ROWS: [Row; 8] = [
@@ -88,7 +88,7 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    fn ledgers(&self) -> impl Iterator<Item = &MirrorLedger> {
+    fn ledgers(&self) -> impl Iterator<Item = &MirrorStats> {
         self.view.stats.workers.iter().filter_map(|worker| worker.mirrors.get(self.index))
     }
 

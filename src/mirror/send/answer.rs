@@ -104,26 +104,7 @@ impl Answer {
 
     fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Malformed> {
         match &mut self.state {
-            State::Head(held) if held.is_empty() => match self.read_head(bytes)? {
-                Some(used) => Ok(bytes.get(used..).unwrap_or_default()),
-                None => {
-                    self.state = State::Head(bytes.to_vec());
-                    Ok(&[])
-                }
-            },
-            State::Head(held) => {
-                let before = held.len();
-                let mut held = std::mem::take(held);
-                held.extend_from_slice(bytes);
-                match self.read_head(&held)? {
-                    Some(used) => Ok(bytes.get(used.saturating_sub(before)..).unwrap_or_default()),
-                    None if held.len() > ANSWER_HEAD_MAX => Err(Malformed),
-                    None => {
-                        self.state = State::Head(held);
-                        Ok(&[])
-                    }
-                }
-            }
+            State::Head(_) => self.take_head(bytes),
             State::Length(left) | State::ChunkData(left) => {
                 let n = (*left).min(bytes.len() as u64);
                 *left -= n;
@@ -154,6 +135,30 @@ impl Answer {
                 Ok(&[])
             }
             State::Done => Ok(bytes),
+        }
+    }
+
+    /// A head, in one piece as nearly always, or in several.
+    fn take_head<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Malformed> {
+        let State::Head(held) = &mut self.state else { return Err(Malformed) };
+        let mut held = std::mem::take(held);
+        let before = held.len();
+        let used = if before == 0 {
+            self.read_head(bytes)?
+        } else {
+            held.extend_from_slice(bytes);
+            self.read_head(&held)?
+        };
+        match used {
+            Some(used) => Ok(bytes.get(used.saturating_sub(before)..).unwrap_or_default()),
+            None if before + bytes.len() > ANSWER_HEAD_MAX => Err(Malformed),
+            None => {
+                if before == 0 {
+                    held = bytes.to_vec();
+                }
+                self.state = State::Head(held);
+                Ok(&[])
+            }
         }
     }
 

@@ -61,12 +61,12 @@ async fn dial_mirror(sender: &Sender) -> Result<(TcpStream, SocketAddr), Outcome
         match &dialed {
             Ok(_) => stats.cx_active.inc(),
             Err(DialError::Timeout) => stats.cx_connect_timeout.inc(),
-            Err(DialError::Failed(_)) => stats.cx_connect_fail.inc(),
+            Err(DialError::Failed) => stats.cx_connect_fail.inc(),
         }
     }
     dialed.map(|stream| (stream, address)).map_err(|error| match error {
         DialError::Timeout => Outcome::FailedConnectTimeout,
-        DialError::Failed(_) => Outcome::FailedConnect,
+        DialError::Failed => Outcome::FailedConnect,
     })
 }
 
@@ -168,7 +168,7 @@ impl<'a> Connection<'a> {
         }
         let outcome = match (answer.status(), result) {
             (Some(status), _) => verdict::outcome(copy.kind, status, answer.kept()),
-            (None, Err(_)) => Outcome::FailedUnknownOutcome,
+            (None, Err(_)) => Outcome::FailedTimeout,
             (None, Ok(Err(Broken::Malformed))) => Outcome::FailedProtocol,
             (None, Ok(_)) => Outcome::FailedReset,
         };
@@ -184,7 +184,7 @@ impl<'a> Connection<'a> {
         stats.internal.time.record(elapsed);
         match (status, outcome) {
             (Some(status), _) => stats.internal.count(status),
-            (None, Outcome::FailedUnknownOutcome) => {
+            (None, Outcome::FailedTimeout) => {
                 stats.rq_timeout.inc();
                 stats.internal.count(504);
             }

@@ -203,7 +203,7 @@ impl Sender {
                 copy.token.finish(Outcome::DroppedShutdown);
             }
             if let Some((token, _)) = slot.in_flight.take() {
-                token.finish(Outcome::FailedUnknownOutcome);
+                token.finish(Outcome::FailedTimeout);
             }
         }
     }

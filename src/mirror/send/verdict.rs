@@ -3,8 +3,8 @@
 //! Sources: remote write 1.0 (4xx is a verdict on the data, 5xx and 429 are not), Mimir's distributor errors
 //! (`err-mimir-*` identifiers in the text), Prometheus' receiver ("out of order sample"), OTLP's partial success.
 
-use crate::mirror::ledger::Outcome;
 use crate::paths::Kind;
+use crate::stats::mirror::Outcome;
 
 /// `body` is the beginning of the answer's body.
 pub(super) fn outcome(kind: Kind, status: u16, body: &[u8]) -> Outcome {
