@@ -207,3 +207,17 @@ async fn c2_reads_pass_beside_a_mirror_that_hangs() {
     assert_eq!((primary.completed(), mirror.read()), (500, 0));
     nothing_delivered(&proxy.settled_at("secondary", 500).await);
 }
+
+/// Mirrors share nothing either: one in trouble costs another no copy.
+#[tokio::test]
+async fn c2_a_mirror_in_trouble_does_not_touch_another() {
+    let bad = Faulty::start(Fault::NeverRead).await;
+    let good = Upstream::answering(Reply::ok()).await;
+    let primary = numbering_primary().await;
+    let config = with_bounds(Config::envoy().primary(primary.address()).mirror("bad", bad.address()));
+    let proxy = Proxy::start(&config.mirror("good", good.address())).await;
+    load(&proxy, &primary).await;
+    assert_eq!(proxy.settled_at("good", TOTAL as u64).await.delivered(), TOTAL as u64);
+    assert_eq!((good.completed(), bad.read()), (TOTAL, 0));
+    nothing_delivered(&proxy.settled_at("bad", TOTAL as u64).await);
+}
