@@ -43,7 +43,7 @@ impl Kind {
 
 /// Destructive whatever the method: Mimir and Cortex accept some of these as GET. Found anywhere in the path, since
 /// a gateway may have put a prefix before them.
-const ALWAYS: [&str; 8] = [
+const ALWAYS: [&str; 9] = [
     "/ingester/shutdown",
     "/ingester/flush",
     "/prepare-",
