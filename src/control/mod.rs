@@ -274,21 +274,19 @@ fn start_workers(
     addresses: &[watch::Receiver<Addresses>],
     phase: &watch::Receiver<Phase>,
 ) -> std::io::Result<(Vec<JoinHandle<()>>, Vec<Seat>)> {
-    let concurrency = stats.workers.len();
+    // Room for every copy that the bounds allow, and for each rule that may let it go: permits can always be given.
+    let copies: usize = config.mirrors.iter().map(|mirror| mirror.max_copies as usize).sum();
+    let channels = (0..stats.workers.len()).map(|_| mpsc::channel(2 * copies.max(1)));
+    let (permits, permitted): (Vec<_>, Vec<_>) = channels.unzip();
     let (events, order_events) = std::sync::mpsc::channel();
     let mirrors = config.mirrors.iter().enumerate();
     let shared: Vec<_> =
-        mirrors.map(|(index, mirror)| Shared::new(index, mirror, concurrency, &events)).collect();
-    // Room for every copy that the bounds allow: a permit can always be given.
-    let copies: usize = config.mirrors.iter().map(|mirror| mirror.max_copies as usize).sum();
+        mirrors.map(|(index, mirror)| Shared::new(index, mirror, &events, &permits)).collect();
     let mut seats = Vec::new();
-    let mut threads = Vec::new();
-    let mut permits = Vec::new();
-    for (index, stats_of_worker) in stats.workers.iter().enumerate() {
+    let mut threads = vec![order::thread::spawn(order_events, permits)?];
+    for (index, (stats_of_worker, permits)) in stats.workers.iter().zip(permitted).enumerate() {
         let (seat, inbox) = mpsc::channel(limits::WORKER_INBOX);
-        let (permit, permitted) = mpsc::channel(copies.max(1));
         seats.push(Seat::new(seat));
-        permits.push(permit);
         let plan = Plan {
             index,
             started: stats.started,
@@ -299,12 +297,11 @@ fn start_workers(
             addresses: addresses.to_vec(),
             own_address: own_address(),
             inbox,
-            permits: permitted,
+            permits,
             phase: phase.clone(),
         };
         threads.push(worker::spawn(plan)?);
     }
-    threads.push(order::thread::spawn(config, order_events, permits, stats.started)?);
     Ok((threads, seats))
 }
 

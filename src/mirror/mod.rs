@@ -87,13 +87,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// `index` is the mirror's; `events` goes to the order thread.
-    pub(crate) fn new(index: usize, mirror: &Mirror, workers: usize, events: &mpsc::Sender<Event>) -> Self {
+    /// `index` is the mirror's; `events` go to the order thread, `permits` to each worker.
+    pub(crate) fn new(
+        index: usize,
+        mirror: &Mirror,
+        events: &mpsc::Sender<Event>,
+        permits: &[tokio::sync::mpsc::Sender<Permit>],
+    ) -> Self {
         Self {
             bytes: Arc::new(Budget::new(mirror.buffer)),
             copies: Arc::new(Budget::new(u64::from(mirror.max_copies))),
-            cells: Cells::new(index as u32, events.clone()),
-            workers,
+            cells: Cells::new(index as u32, events.clone(), permits.to_vec()),
+            workers: permits.len(),
         }
     }
 }
@@ -192,7 +197,8 @@ pub(crate) struct Parts<'a> {
 impl Mirrors {
     pub(crate) fn new(parts: Parts<'_>) -> Self {
         let mirrors = parts.config.mirrors.iter().zip(parts.shared).enumerate();
-        let targets = mirrors.filter_map(|(index, (mirror, shared))| Target::new(&parts, index, mirror, shared));
+        let targets =
+            mirrors.filter_map(|(index, (mirror, shared))| Target::new(&parts, index, mirror, shared));
         Self {
             targets: targets.collect(),
             worker: parts.worker,

@@ -308,9 +308,6 @@ pub struct Mirror {
     pub max_copies: u32,
     /// In which order copies are sent.
     pub order: Order,
-    /// How far arrival times of copies in flight may lie behind the oldest unfinished one of their tenant. Default
-    /// 30 min: a TSDB rejects samples older than half its block range (1 h) behind the tenant's newest.
-    pub max_spread: Duration,
     /// Replaces the client's `Authorization` on copies.
     pub auth: Option<HeaderValue>,
 }
@@ -331,7 +328,6 @@ impl Mirror {
             max_connections: 256,
             max_copies: 32_768,
             order: Order::Series,
-            max_spread: Duration::from_secs(1800),
             auth: None,
         }
     }

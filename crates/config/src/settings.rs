@@ -40,7 +40,6 @@ pub(crate) fn read(object: &mut Object<'_>, mirror: &mut Mirror) {
     set(&mut mirror.max_copies, object.take("max_copies").and_then(|field| field.whole(1, 16_777_216)));
     let orders = [("series", 0, Order::Series), ("none", 1, Order::None)];
     set(&mut mirror.order, object.take("order").and_then(|field| field.choice(&orders)));
-    set(&mut mirror.max_spread, object.take("max_spread").and_then(|field| field.positive_duration()));
     if let Some(field) = object.take("auth") {
         mirror.auth = auth::read(&field);
     }

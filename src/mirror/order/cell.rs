@@ -1,21 +1,28 @@
 //! Places: one total order for each tenant's copies of one mirror, visible to all workers.
 //!
 //! A cell is the one thing that workers share on the path of a request. Its lock is held for a few instructions and
-//! never while anything is computed, read or sent to a mirror. As long as nothing trails, the cell knows the few
-//! copies in flight itself and the order thread hears nothing of them. The first newcomer that must wait hands them
-//! all over; from then on the order thread decides, until the last copy of the cell has left.
+//! never while anything is computed, read or sent to a mirror; the order thread never takes it.
+//!
+//! Copies that begin to trail are numbered. A newcomer remembers how many had begun to trail when it arrived, and
+//! may go once all of those have left. The numbers that are still open are a short list with a lowest one, and the
+//! newcomers that wait form a queue, so each step costs the same however long the queue is.
 
 use std::cell::Cell as Flag;
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use slab::Slab;
+
 use super::board::Place;
-use super::{Entry, Event, Key};
+use super::{Entry, Event, Key, Permit};
 
 /// Cells of one mirror. Fixed, since the client chooses the tenant's name.
 const CELLS: usize = 1024;
+/// A copy that waits longer than this makes reading worth it.
+const WAIT_MS: u64 = 10;
 
 /// The cells of one mirror, shared by all workers.
 #[derive(Debug)]
@@ -23,22 +30,33 @@ pub(crate) struct Cells {
     mirror: u32,
     cells: Box<[Mutex<Cell>]>,
     hasher: RandomState,
-    events: Sender<Event>,
+    events: mpsc::Sender<Event>,
+    /// By worker. Each has room for every copy that the mirrors' bounds allow.
+    permits: Vec<tokio::sync::mpsc::Sender<Permit>>,
 }
 
 #[derive(Debug, Default)]
 struct Cell {
     next: u64,
-    /// Unfinished copies that went directly. Empty while there is a queue.
-    direct: Vec<Direct>,
-    /// Unfinished copies that the order thread knows.
-    queued: usize,
+    /// How many copies have begun to trail.
+    trailed: u64,
+    /// From the lowest number on that has not left: whether each is still open. Empty if nothing trails.
+    open: VecDeque<bool>,
+    /// Newcomers that wait, in the order of their places.
+    waiting: VecDeque<Waiting>,
+    /// All unfinished copies.
+    entries: Slab<Entry>,
+    /// The order thread knows them too.
+    read: bool,
 }
 
 #[derive(Debug)]
-struct Direct {
-    entry: Entry,
-    trails: bool,
+struct Waiting {
+    place: Place,
+    worker: usize,
+    arrived_ms: u64,
+    /// It may go when all numbers below this have left.
+    behind: u64,
 }
 
 /// What becomes of a copy that took its place.
@@ -50,10 +68,34 @@ pub(crate) enum Way {
     Queued,
 }
 
+impl Cell {
+    fn lowest_open(&self) -> u64 {
+        self.trailed - self.open.len() as u64
+    }
+
+    /// The number has left. Returns the copies that may go now.
+    fn close(&mut self, number: u64) -> Vec<Waiting> {
+        let at = number.wrapping_sub(self.lowest_open()) as usize;
+        if let Some(open) = self.open.get_mut(at) {
+            *open = false;
+        }
+        while self.open.front() == Some(&false) {
+            self.open.pop_front();
+        }
+        let lowest = self.lowest_open();
+        let freed = self.waiting.iter().take_while(|waiting| waiting.behind <= lowest).count();
+        self.waiting.drain(..freed).collect()
+    }
+}
+
 impl Cells {
-    pub(crate) fn new(mirror: u32, events: Sender<Event>) -> Arc<Self> {
+    pub(crate) fn new(
+        mirror: u32,
+        events: mpsc::Sender<Event>,
+        permits: Vec<tokio::sync::mpsc::Sender<Permit>>,
+    ) -> Arc<Self> {
         let cells = (0..CELLS).map(|_| Mutex::default()).collect();
-        Arc::new(Self { mirror, cells, hasher: RandomState::new(), events })
+        Arc::new(Self { mirror, cells, hasher: RandomState::new(), events, permits })
     }
 
     /// A hash that no client can foresee.
@@ -66,51 +108,75 @@ impl Cells {
         Key { mirror: self.mirror, cell: (tenant % CELLS as u64) as u32 }
     }
 
-    /// Gives a copy its place. `entry` gets the place.
-    fn enter(&self, key: Key, entry: impl FnOnce(Place) -> Entry) -> (Place, Way) {
+    /// Gives a copy its place; `entry` is made from it. Also returns where the cell keeps the copy.
+    fn enter(&self, key: Key, entry: impl FnOnce(Place) -> Entry) -> (Place, usize, Way) {
         let mut cell = self.lock(key);
         let place = Place(cell.next);
         cell.next += 1;
         let entry = entry(place);
-        if cell.queued == 0 && !cell.direct.iter().any(|direct| direct.trails) {
-            cell.direct.push(Direct { entry, trails: false });
-            return (place, Way::Direct);
+        let (worker, arrived_ms) = (entry.worker, entry.arrived_ms);
+        if cell.read {
+            self.tell(Event::Enter(key, entry.clone()));
         }
-        for Direct { entry, trails } in std::mem::take(&mut cell.direct) {
-            let place = entry.place;
-            cell.queued += 1;
-            self.tell(Event::Enter { key, entry, in_flight: true });
-            if trails {
-                self.tell(Event::Trail { key, place });
+        let kept = cell.entries.insert(entry);
+        let way = if cell.open.is_empty() { Way::Direct } else { Way::Queued };
+        if way == Way::Queued {
+            let behind = cell.trailed;
+            cell.waiting.push_back(Waiting { place, worker, arrived_ms, behind });
+        }
+        self.consider_reading(key, &mut cell, arrived_ms);
+        (place, kept, way)
+    }
+
+    /// Reading begins when the oldest newcomer has waited for long, and ends when none waits.
+    fn consider_reading(&self, key: Key, cell: &mut Cell, now_ms: u64) {
+        let oldest = cell.waiting.front().map(|waiting| now_ms.saturating_sub(waiting.arrived_ms));
+        match (oldest, cell.read) {
+            (Some(waited), false) if waited > WAIT_MS => {
+                cell.read = true;
+                let mut entries: Vec<_> = cell.entries.iter().map(|(_, entry)| entry.clone()).collect();
+                entries.sort_unstable_by_key(|entry| entry.place);
+                entries.into_iter().for_each(|entry| self.tell(Event::Enter(key, entry)));
             }
-        }
-        cell.queued += 1;
-        self.tell(Event::Enter { key, entry, in_flight: false });
-        (place, Way::Queued)
-    }
-
-    fn trail(&self, key: Key, place: Place) {
-        let mut cell = self.lock(key);
-        if cell.queued > 0 {
-            self.tell(Event::Trail { key, place });
-        } else if let Some(direct) = cell.direct.iter_mut().find(|direct| direct.entry.place == place) {
-            direct.trails = true;
+            (None, true) => {
+                cell.read = false;
+                self.tell(Event::Forget(key));
+            }
+            _ => {}
         }
     }
 
-    fn leave(&self, key: Key, place: Place) {
+    /// The copy begins to trail. Returns its number.
+    fn trail(&self, key: Key, place: Place) -> u64 {
         let mut cell = self.lock(key);
-        if cell.queued > 0 {
-            cell.queued -= 1;
-            self.tell(Event::Finish { key, place });
-        } else {
-            cell.direct.retain(|direct| direct.entry.place != place);
+        let number = cell.trailed;
+        cell.trailed += 1;
+        cell.open.push_back(true);
+        if cell.read {
+            self.tell(Event::Trail(key, place));
+        }
+        number
+    }
+
+    fn leave(&self, key: Key, place: Place, kept: usize, number: Option<u64>) {
+        let mut cell = self.lock(key);
+        cell.entries.try_remove(kept);
+        if cell.read {
+            self.tell(Event::Finish(key, place));
+        }
+        let freed = number.map(|number| cell.close(number)).unwrap_or_default();
+        drop(cell);
+        for waiting in freed {
+            if let Some(worker) = self.permits.get(waiting.worker) {
+                // Refused only by a worker that has left.
+                let _ = worker.try_send(Permit { key, place: waiting.place, read: false });
+            }
         }
     }
 
     /// Told under the cell's lock, so that for one cell the order of events is the order of what happened.
     fn tell(&self, event: Event) {
-        // The order thread lives as long as there are cells; without it nothing is owed to anyone.
+        // Without the order thread the first rule goes on alone.
         let _ = self.events.send(event);
     }
 
@@ -128,7 +194,10 @@ pub(crate) struct Ticket {
     cells: Rc<Arc<Cells>>,
     key: Key,
     place: Place,
-    trails: Flag<bool>,
+    /// Where the cell keeps it.
+    kept: usize,
+    /// Its number, once it trails.
+    number: Flag<Option<u64>>,
     left: Flag<bool>,
 }
 
@@ -139,9 +208,9 @@ impl Ticket {
         key: Key,
         entry: impl FnOnce(Place) -> Entry,
     ) -> (Rc<Self>, Way) {
-        let (place, way) = cells.enter(key, entry);
-        let (trails, left) = (Flag::new(false), Flag::new(false));
-        (Rc::new(Self { cells: Rc::clone(cells), key, place, trails, left }), way)
+        let (place, kept, way) = cells.enter(key, entry);
+        let (number, left) = (Flag::new(None), Flag::new(false));
+        (Rc::new(Self { cells: Rc::clone(cells), key, place, kept, number, left }), way)
     }
 
     pub(crate) fn key(&self) -> Key {
@@ -154,15 +223,15 @@ impl Ticket {
 
     /// The client may be answered from now on: newcomers stand behind this copy.
     pub(crate) fn trail(&self) {
-        if !self.left.get() && !self.trails.replace(true) {
-            self.cells.trail(self.key, self.place);
+        if !self.left.get() && self.number.get().is_none() {
+            self.number.set(Some(self.cells.trail(self.key, self.place)));
         }
     }
 
     /// The copy has its final outcome.
     fn leave(&self) {
         if !self.left.replace(true) {
-            self.cells.leave(self.key, self.place);
+            self.cells.leave(self.key, self.place, self.kept, self.number.get());
         }
     }
 }
@@ -180,98 +249,150 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use std::sync::Weak;
-    use std::sync::mpsc::{Receiver, channel};
 
     use super::super::By;
     use super::*;
 
-    fn cells() -> (Rc<Arc<Cells>>, Receiver<Event>) {
-        let (events, receiver) = channel();
-        (Rc::new(Cells::new(0, events)), receiver)
+    struct Rig {
+        cells: Rc<Arc<Cells>>,
+        events: mpsc::Receiver<Event>,
+        permits: tokio::sync::mpsc::Receiver<Permit>,
     }
 
-    fn take(cells: &Rc<Arc<Cells>>, tenant: u64) -> (Held, Way) {
-        let entry = |place| Entry { place, arrived_ms: 0, worker: 0, by: By::Series, wire: Weak::new() };
-        let (ticket, way) = Ticket::take(cells, cells.key(tenant), entry);
-        (Held(ticket), way)
+    fn rig() -> Rig {
+        let (event, events) = mpsc::channel();
+        let (permit, permits) = tokio::sync::mpsc::channel(100);
+        Rig { cells: Rc::new(Cells::new(0, event, vec![permit])), events, permits }
     }
 
-    fn told(receiver: &Receiver<Event>) -> Vec<String> {
-        receiver
-            .try_iter()
-            .map(|event| match event {
-                Event::Enter { entry, in_flight, .. } => {
-                    format!("enter {}{}", entry.place.0, if in_flight { " in flight" } else { "" })
-                }
-                Event::Trail { place, .. } => format!("trail {}", place.0),
-                Event::Finish { place, .. } => format!("finish {}", place.0),
-            })
-            .collect()
+    impl Rig {
+        fn take_at(&self, tenant: u64, arrived_ms: u64) -> (Held, Way) {
+            let entry = |place| Entry { place, arrived_ms, worker: 0, by: By::Series, wire: Weak::new() };
+            let (ticket, way) = Ticket::take(&self.cells, self.cells.key(tenant), entry);
+            (Held(ticket), way)
+        }
+
+        fn take(&self) -> (Held, Way) {
+            self.take_at(1, 0)
+        }
+
+        fn permitted(&mut self) -> Vec<u64> {
+            std::iter::from_fn(|| self.permits.try_recv().ok()).map(|permit| permit.place.0).collect()
+        }
+
+        fn told(&self) -> Vec<String> {
+            let told = self.events.try_iter().map(|event| match event {
+                Event::Enter(_, entry) => format!("enter {}", entry.place.0),
+                Event::Trail(_, place) => format!("trail {}", place.0),
+                Event::Finish(_, place) => format!("finish {}", place.0),
+                Event::Forget(_) => "forget".to_owned(),
+            });
+            told.collect()
+        }
     }
 
     #[test]
     fn c8_copies_go_directly_while_nothing_trails() {
-        let (cells, receiver) = cells();
-        let (first, way) = take(&cells, 1);
+        let mut rig = rig();
+        let (first, way) = rig.take();
         assert_eq!(way, Way::Direct);
-        assert_eq!(take(&cells, 1).1, Way::Direct, "a request in progress is no reason to wait");
+        assert_eq!(rig.take().1, Way::Direct, "a request in progress is no reason to wait");
         first.0.trail();
         drop(first);
-        assert_eq!(take(&cells, 1).1, Way::Direct, "it has left");
-        assert!(told(&receiver).is_empty());
+        assert_eq!(rig.take().1, Way::Direct, "it has left");
+        assert!(rig.told().is_empty() && rig.permitted().is_empty());
     }
 
     #[test]
-    fn c8_a_newcomer_behind_a_trailing_copy_queues_and_hands_over_what_is_in_flight() {
-        let (cells, receiver) = cells();
-        let (first, second) = (take(&cells, 1).0, take(&cells, 1).0);
-        second.0.trail();
-        let (third, way) = take(&cells, 1);
-        assert_eq!(way, Way::Queued);
+    fn c8_a_newcomer_waits_for_what_trailed_when_it_arrived_and_for_nothing_else() {
+        let mut rig = rig();
+        let ((first, _), (second, _), (third, _)) = (rig.take(), rig.take(), rig.take());
         first.0.trail();
-        drop(second);
-        drop(first);
+        second.0.trail();
+        let (fourth, way) = rig.take();
+        assert_eq!(way, Way::Queued);
         third.0.trail();
-        let (fourth, way) = take(&cells, 1);
-        assert_eq!(way, Way::Queued, "the way back to direct sending is as ordered as the way in");
-        drop((third, fourth));
-        assert_eq!(
-            told(&receiver),
-            [
-                "enter 0 in flight",
-                "enter 1 in flight",
-                "trail 1",
-                "enter 2",
-                "trail 0",
-                "finish 1",
-                "finish 0",
-                "trail 2",
-                "enter 3",
-                "finish 2",
-                "finish 3"
-            ]
-        );
-        assert_eq!(take(&cells, 1).1, Way::Direct, "the queue has emptied");
+        let (fifth, way) = rig.take();
+        assert_eq!(way, Way::Queued);
+        drop(second);
+        assert!(rig.permitted().is_empty(), "the first still trails");
+        drop(first);
+        assert_eq!(rig.permitted(), [3], "the third began to trail after the fourth had arrived");
+        drop(third);
+        assert_eq!(rig.permitted(), [4]);
+        drop((fourth, fifth));
+        assert_eq!(rig.take().1, Way::Direct);
+    }
+
+    #[test]
+    fn c8_a_waiting_copy_trails_as_any_other() {
+        let mut rig = rig();
+        let (first, _) = rig.take();
+        first.0.trail();
+        let (second, _) = rig.take();
+        second.0.trail();
+        let (_third, way) = rig.take();
+        assert_eq!(way, Way::Queued);
+        drop(first);
+        assert_eq!(rig.permitted(), [1]);
+        drop(second);
+        assert_eq!(rig.permitted(), [2]);
     }
 
     #[test]
     fn c8_tenants_do_not_wait_for_each_other() {
-        let (cells, _receiver) = cells();
-        let (first, _) = take(&cells, 1);
+        let rig = rig();
+        let (first, _) = rig.take_at(1, 0);
         first.0.trail();
-        assert_eq!(take(&cells, 2).1, Way::Direct);
+        assert_eq!(rig.take_at(2, 0).1, Way::Direct);
     }
 
     #[test]
-    fn c8_trailing_and_leaving_are_told_once() {
-        let (cells, receiver) = cells();
-        let (first, _) = take(&cells, 1);
+    fn c8_a_long_wait_makes_the_order_thread_read_until_nothing_waits() {
+        let mut rig = rig();
+        let (first, _) = rig.take_at(1, 0);
         first.0.trail();
-        let (second, _) = take(&cells, 1);
-        first.0.trail();
-        let ticket = Rc::clone(&second.0);
-        drop(second);
-        ticket.trail();
-        assert_eq!(told(&receiver), ["enter 0 in flight", "trail 0", "enter 1", "finish 1"]);
+        let (second, _) = rig.take_at(1, 0);
+        assert!(rig.told().is_empty());
+        let (third, _) = rig.take_at(1, WAIT_MS + 1);
+        assert_eq!(rig.told(), ["enter 0", "enter 1", "enter 2"]);
+        second.0.trail();
+        drop(first);
+        assert_eq!(rig.permitted(), [1, 2]);
+        drop((second, third));
+        drop(rig.take_at(1, WAIT_MS + 2));
+        assert_eq!(rig.told(), ["trail 1", "finish 0", "finish 1", "finish 2", "enter 3", "forget"]);
+    }
+
+    /// Against the rule spelled out: random histories of one tenant.
+    #[test]
+    fn c8_random_histories_keep_the_rule() {
+        let mut random = fastrand::Rng::with_seed(13);
+        for _ in 0..200 {
+            let mut rig = rig();
+            let mut live: Vec<(Held, Vec<u64>, bool)> = Vec::new();
+            for _ in 0..60 {
+                match random.u8(0..4) {
+                    0 | 1 => {
+                        let trailing = |(held, ..): &&(Held, Vec<u64>, bool)| held.0.number.get().is_some();
+                        let behind: Vec<_> =
+                            live.iter().filter(trailing).map(|(held, ..)| held.0.place.0).collect();
+                        let (held, way) = rig.take();
+                        assert_eq!(way == Way::Direct, behind.is_empty());
+                        live.push((held, behind, way == Way::Direct));
+                    }
+                    2 if !live.is_empty() => live[random.usize(0..live.len())].0.0.trail(),
+                    _ if !live.is_empty() => drop(live.swap_remove(random.usize(0..live.len()))),
+                    _ => {}
+                }
+                let unfinished: Vec<_> = live.iter().map(|(held, ..)| held.0.place.0).collect();
+                let permitted = rig.permitted();
+                for (held, behind, may_go) in &mut live {
+                    *may_go |= permitted.contains(&held.0.place.0);
+                    let waits = behind.iter().any(|place| unfinished.contains(place));
+                    assert_eq!(*may_go, !waits, "place {}", held.0.place.0);
+                }
+            }
+        }
     }
 }

@@ -3,9 +3,14 @@
 //! A sender of remote write sends batch n+1 as soon as the *primary* has answered batch n. A copy of batch n that is
 //! still on its way can then be overtaken, and the mirror would reject it as out of order. So each copy of a write
 //! gets a place in its tenant's [`cell`] when its request is complete, and is said to trail from the moment its
-//! client may be answered until its final outcome. A newcomer that meets nothing trailing is sent at once by its own
-//! worker. Otherwise it waits, and the order thread ([`thread`]) decides on the [`board`] when it may go: without
-//! reading anything if what it waits for finishes soon, else after reading which series the copies carry.
+//! client may be answered until its final outcome. Two rules let a copy go, each of them enough:
+//!
+//! - **Nothing read** (`cell`, on the workers): all copies that trailed when it arrived have their outcome. A sender
+//!   that keeps the specification's order has one request in progress for each series, so what did not trail then
+//!   shares no series with it. With a mirror as fast as the primary that is nearly always so at once.
+//! - **Series read** ([`thread`], [`board`]): no earlier copy without an outcome carries one of its series. Only where
+//!   copies have waited some milliseconds does the order thread read what they carry and let go what may go; a
+//!   distant mirror so gets all the concurrency there is. When that thread is behind, the first rule goes on alone.
 //!
 //! Enters: copies, with their tenant. Leaves: the same copies, now or later. Workers hold their own waiting copies;
 //! only places and permits cross threads.
@@ -49,8 +54,8 @@ pub(crate) struct Key {
     pub(crate) cell: u32,
 }
 
-/// A copy as the order thread knows it.
-#[derive(Debug)]
+/// An unfinished copy as its cell and the order thread know it.
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) place: Place,
     /// Milliseconds since the process started.
@@ -62,22 +67,25 @@ pub(crate) struct Entry {
     pub(crate) wire: Weak<Wire>,
 }
 
-/// What the cells tell the order thread. For one cell the order of events is the order of its places.
+/// What the cells tell the order thread while it reads for them. For one cell events come in the order of what
+/// happened, and copies in the order of their places.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A copy joins the queue; `in_flight` if it went directly before there was a queue.
-    Enter { key: Key, entry: Entry, in_flight: bool },
+    /// An unfinished copy.
+    Enter(Key, Entry),
     /// The client of this copy may have been answered.
-    Trail { key: Key, place: Place },
+    Trail(Key, Place),
     /// The copy has its final outcome.
-    Finish { key: Key, place: Place },
+    Finish(Key, Place),
+    /// Nothing waits any more: the cell is forgotten.
+    Forget(Key),
 }
 
-/// What the order thread tells a worker: this copy may be sent now.
+/// Tells a worker that a copy may be sent now. It may come twice, once by each rule.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Permit {
     pub(crate) key: Key,
     pub(crate) place: Place,
-    /// Whether its body had to be read for it.
+    /// Whether its series were read for it.
     pub(crate) read: bool,
 }

@@ -1,14 +1,12 @@
-//! The order thread: decides for all mirrors when queued copies may go, and reads bodies where that is worth it.
+//! The order thread: reads which series copies carry, where copies have waited for long, and lets go what may go.
 //!
-//! It runs at lower priority than the workers. When it is behind, copies wait longer; nobody waits for it but they.
+//! It runs at the lowest priority. When it is behind, the cells' own rule goes on alone: nobody waits for this thread.
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use config::model::Config;
 use remote_write::fingerprint::{Scratch, Seed};
 use tokio::sync::mpsc::Sender;
 
@@ -17,41 +15,28 @@ use super::queue::{Queue, Reader};
 use super::{Event, Key, Permit};
 use crate::limits;
 
-/// How often the waits of unread copies are looked at.
-const LOOK: Duration = Duration::from_millis(2);
 /// Events taken before permits are given again.
 const BATCH: usize = 512;
-/// Lower than the workers', which have 0.
-const NICENESS: i32 = 5;
+/// The workers' is 0, the lowest is 19.
+const NICENESS: i32 = 19;
+/// Copies wait in memory for minutes at most (`max_age`), far below half a TSDB block: their arrival times need no
+/// bound of their own.
+const BOUNDS: Bounds = Bounds { max_spread_ms: u64::MAX, max_fingerprints: limits::ORDER_FINGERPRINTS };
 
 /// Starts the thread. It ends when nobody is left who could send an event.
-pub(crate) fn spawn(
-    config: &Config,
-    events: Receiver<Event>,
-    workers: Vec<Sender<Permit>>,
-    started: Instant,
-) -> io::Result<JoinHandle<()>> {
-    let bounds = config.mirrors.iter().map(|mirror| Bounds {
-        max_spread_ms: mirror.max_spread.as_millis() as u64,
-        max_fingerprints: limits::ORDER_FINGERPRINTS,
-    });
-    let bounds = bounds.collect();
+pub(crate) fn spawn(events: Receiver<Event>, workers: Vec<Sender<Permit>>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("order".to_owned()).spawn(move || {
         // Best effort: without it the thread merely competes on equal terms.
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
         let scratch = Scratch::new(Seed::random(), limits::ORDER_UNCOMPRESSED);
-        let thread = Order { bounds, workers, started, queues: HashMap::new(), reader: Reader::new(scratch) };
-        thread.run(&events);
+        Order { workers, queues: HashMap::new(), reader: Reader::new(scratch) }.run(&events);
     })
 }
 
 struct Order {
-    /// By mirror.
-    bounds: Vec<Bounds>,
-    /// By worker.
+    /// By worker. Each has room for every copy that the mirrors' bounds allow.
     workers: Vec<Sender<Permit>>,
-    started: Instant,
-    /// Tenants with unfinished copies that had to queue.
+    /// Tenants whose copies have waited for long.
     queues: HashMap<Key, Queue>,
     reader: Reader,
 }
@@ -60,65 +45,52 @@ impl Order {
     fn run(mut self, events: &Receiver<Event>) {
         let mut more_to_read = false;
         loop {
-            let first = if more_to_read {
-                events.try_recv().ok()
-            } else if self.queues.values().any(Queue::is_waiting) {
-                match events.recv_timeout(LOOK) {
-                    Err(RecvTimeoutError::Disconnected) => return,
-                    event => event.ok(),
-                }
-            } else {
-                match events.recv() {
-                    Err(_) => return,
-                    event => event.ok(),
-                }
-            };
-            first.into_iter().chain(events.try_iter().take(BATCH)).for_each(|event| self.take(event));
-            self.give_permits();
+            if !more_to_read {
+                let Ok(event) = events.recv() else { return };
+                self.take(event);
+            }
+            events.try_iter().take(BATCH).for_each(|event| self.take(event));
             more_to_read = self.read();
+            self.give_permits();
         }
     }
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Enter { key, entry, in_flight } => {
-                let bounds = self.bounds.get(key.mirror as usize).copied();
-                let Some(bounds) = bounds else { return };
-                self.queues.entry(key).or_insert_with(|| Queue::new(key, bounds)).enter(entry, in_flight);
+            Event::Enter(key, entry) => {
+                self.queues.entry(key).or_insert_with(|| Queue::new(key, BOUNDS)).enter(entry);
             }
-            Event::Trail { key, place } => {
+            Event::Trail(key, place) => {
                 if let Some(queue) = self.queues.get_mut(&key) {
                     queue.trail(place);
                 }
             }
-            Event::Finish { key, place } => {
+            Event::Finish(key, place) => {
                 if let Some(queue) = self.queues.get_mut(&key) {
                     queue.finish(place);
                 }
             }
+            Event::Forget(key) => drop(self.queues.remove(&key)),
         }
+    }
+
+    /// Reads one body of each queue. Returns whether any was read.
+    fn read(&mut self) -> bool {
+        let mut any = false;
+        for queue in self.queues.values_mut() {
+            any |= queue.read_one(&mut self.reader);
+        }
+        any
     }
 
     fn give_permits(&mut self) {
-        let workers = &self.workers;
-        self.queues.retain(|_, queue| {
+        for queue in self.queues.values_mut() {
             queue.permits(|worker, permit| {
-                if let Some(worker) = workers.get(worker) {
-                    // Its inbox has room for every copy that the mirrors' bounds allow, or the worker has left.
+                if let Some(worker) = self.workers.get(worker) {
+                    // Refused only by a worker that has left.
                     let _ = worker.try_send(permit);
                 }
             });
-            !queue.is_empty()
-        });
-    }
-
-    /// Reads one body of each queue that is worth it. Returns whether any was read.
-    fn read(&mut self) -> bool {
-        let now_ms = self.started.elapsed().as_millis() as u64;
-        let mut any = false;
-        for queue in self.queues.values_mut() {
-            any |= queue.read_one(now_ms, &mut self.reader);
         }
-        any
     }
 }

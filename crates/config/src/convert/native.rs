@@ -179,7 +179,6 @@ pub(super) fn settings(mirror: &Mirror, map: &mut Map<String, Value>, notes: &mu
     put("max_connections", mirror.max_connections != default.max_connections, json!(mirror.max_connections));
     put("max_copies", mirror.max_copies != default.max_copies, json!(mirror.max_copies));
     put("order", mirror.order != default.order, json!("none"));
-    put("max_spread", mirror.max_spread != default.max_spread, json!(units::native_text(mirror.max_spread)));
     if mirror.auth.is_some() {
         notes.differs(format!("mirror {}: `auth` is a secret and not printed; set it again", mirror.name));
     }
