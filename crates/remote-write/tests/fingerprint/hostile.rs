@@ -139,6 +139,15 @@ fn references_must_be_pairs_that_exist() {
         Request { symbols, timeseries: vec![series] }.encode_to_vec()
     };
     assert_eq!(v2(&request(&[1, 2])).map(|set| set.len()), Ok(1));
+    // Protobuf takes the lower 32 bits of a varint for a `uint32`: 2^32 + 2 is 2.
+    let long = [
+        &[0x22, 0, 0x22, 1, b'a', 0x22, 1, b'b'][..],
+        &[0x2a, 10],
+        &[0x0a, 6, 1, 0x82, 0x80, 0x80, 0x80, 0x10],
+    ];
+    let long = [&long.concat()[..], &[0x12, 0]].concat();
+    assert_eq!(Request::decode(&long[..]).map(|read| read.encode_to_vec()), Ok(request(&[1, 2])));
+    assert_eq!(v2(&long), v2(&request(&[1, 2])));
     for references in [&[1][..], &[1, 2, 1], &[1, 3], &[3, 1], &[1, u32::MAX]] {
         assert_eq!(v2(&request(references)), Err(Reason::Unreadable), "{references:?}");
     }

@@ -1,5 +1,7 @@
 //! Fingerprints of the series in a body, held against the objects that prost reads from the same bytes.
 
+#![allow(clippy::expect_used, reason = "test code outside of #[test] functions")]
+
 mod hostile;
 mod limits;
 mod model;
