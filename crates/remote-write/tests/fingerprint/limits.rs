@@ -4,7 +4,7 @@ use prost::Message as _;
 use remote_write::fingerprint::{MAX_SERIES, MAX_SYMBOLS, Reason, Scratch, Seed, Series, series};
 use remote_write::message2::Request;
 use remote_write::synthetic::Generator;
-use remote_write::{HEADERS, Label, Sample, TimeSeries, WriteRequest, declared_len};
+use remote_write::{HEADERS, HEADERS_V2, Label, Sample, TimeSeries, WriteRequest, declared_len};
 
 use crate::{read, snappy, v1, v2};
 
@@ -80,17 +80,26 @@ fn empty_series_take_no_room() {
 fn a_scratch_serves_bodies_of_any_kind_in_any_order() {
     let mut scratch = Scratch::new(Seed::fixed(11), 32 << 20);
     let mut out = Vec::new();
-    let small = Generator::new(1, 0, 10).body(10, NOW);
-    let expected = read(&small, HEADERS[1].1).expect("readable");
-    let large = Generator::new(1, 1, 50_000).body(50_000, NOW);
-    let second = snappy(&Request::from_v1(&distinct(300)).encode_to_vec());
-    for _ in 0..2 {
-        let mut ask =
-            |body, headers: [(&str, &str); 3]| series(body, headers[1].1, None, &mut scratch, &mut out);
-        assert_eq!(ask(&large, HEADERS), Series::Known(50_000));
-        assert_eq!(ask(&second, remote_write::HEADERS_V2), Series::Known(300));
-        assert_eq!(ask(&[], HEADERS), Series::Everything(Reason::Unreadable));
-        assert_eq!(ask(&small, HEADERS), Series::Known(10));
-        assert_eq!(out, expected, "nothing is left of the bodies before");
+    let first = |shard, samples| (Generator::new(1, shard, 50_000).body(samples, NOW), HEADERS);
+    let second = |shard, samples| {
+        let request = Generator::new(1, shard, 50_000).batch(samples, NOW);
+        (snappy(&Request::from_v1(&request).encode_to_vec()), HEADERS_V2)
+    };
+    let bodies = [
+        first(0, 50_000),
+        second(1, 300),
+        (Vec::new(), HEADERS),
+        first(2, 10),
+        second(3, 20),
+        (vec![1], HEADERS_V2),
+    ];
+    for (body, headers) in bodies.iter().chain(&bodies) {
+        let fresh = read(body, headers[1].1);
+        let known = series(body, headers[1].1, None, &mut scratch, &mut out);
+        assert_eq!(
+            known,
+            fresh.as_ref().map_or_else(|reason| Series::Everything(*reason), |set| Series::Known(set.len()))
+        );
+        assert_eq!(out, fresh.unwrap_or_default(), "nothing is left of the bodies before");
     }
 }
