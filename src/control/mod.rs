@@ -118,20 +118,20 @@ impl Process {
                     tracing::info!(why, drain_time = ?self.drain_time, "draining; once more leaves at once");
                     break;
                 }
-                command = self.commands.recv() => match command {
-                    Some(Command::Quit) => {
+                // Without an admin there are no commands, and this branch is never taken.
+                Some(command) = self.commands.recv() => match command {
+                    Command::Quit => {
                         tracing::info!(why = "POST /quitquitquit", drain_time = ?self.drain_time, "draining");
                         break;
                     }
-                    Some(Command::FailHealthCheck) => self.lifecycle.set_failing(true),
-                    Some(Command::PassHealthCheck) => self.lifecycle.set_failing(false),
-                    Some(Command::DrainListeners { graceful }) => {
+                    Command::FailHealthCheck => self.lifecycle.set_failing(true),
+                    Command::PassHealthCheck => self.lifecycle.set_failing(false),
+                    Command::DrainListeners { graceful } => {
+                        self.lifecycle.set_closing();
                         let after = if graceful { self.drain_time } else { Duration::ZERO };
                         drain_listeners_at = Some(tokio::time::Instant::now() + after);
                     }
-                    Some(Command::SetLogLevel(filter)) => level.set(filter),
-                    // The admin thread is gone or was never there: signals remain.
-                    None => std::future::pending().await,
+                    Command::SetLogLevel(filter) => level.set(filter),
                 },
                 () = sleep_until(drain_listeners_at) => {
                     drain_listeners_at = None;

@@ -111,7 +111,8 @@ impl<'a> Exchange<'a> {
     fn admit(&self, head: &mut Parts, client: &Client) -> Result<&'a Route, LocalReply> {
         let conventions = &self.site.http.conventions;
         let has_body = !self.body.is_complete();
-        headers::to_upstream(head, Received { conventions, peer: client.peer.ip(), has_body })?;
+        let head_max = (self.site.http.max_request_headers_kb as usize) << 10;
+        headers::to_upstream(head, Received { conventions, peer: client.peer.ip(), has_body, head_max })?;
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         // CONNECT asks for a tunnel, not for a resource: no route has one.
         let found =
@@ -195,7 +196,7 @@ impl<'a> Exchange<'a> {
 
     fn finish_head(&self, head: &mut http::response::Parts, took: Duration) {
         headers::to_client(head, &self.site.http.conventions, self.version, took, &self.core.date.borrow());
-        if self.version == Version::HTTP_11 && (self.core.lifecycle.is_failing() || self.closes(head)) {
+        if self.version == Version::HTTP_11 && (self.core.lifecycle.asks_to_leave() || self.closes(head)) {
             head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }

@@ -52,12 +52,17 @@ pub(crate) struct Received<'a> {
     pub(crate) peer: std::net::IpAddr,
     /// Whether a body follows.
     pub(crate) has_body: bool,
+    /// Largest head in bytes.
+    pub(crate) head_max: usize,
 }
 
 /// Makes the request's target and headers what the primary gets, but for what depends on the route
 /// ([`add_route_headers`]).
 pub(crate) fn to_upstream(head: &mut request::Parts, received: Received<'_>) -> Result<(), LocalReply> {
     check_version(head)?;
+    if head_size(head) > received.head_max {
+        return Err(LocalReply::HeadersTooLarge);
+    }
     set_host(head)?;
     let envoy = match received.conventions {
         Conventions::Envoy(envoy) => Some(envoy),
@@ -122,6 +127,13 @@ fn check_version(head: &request::Parts) -> Result<(), LocalReply> {
         Version::HTTP_11 | Version::HTTP_2 => Ok(()),
         _ => Err(LocalReply::OldVersion),
     }
+}
+
+/// About what the head took on the wire. The HTTP library's own limit is its read buffer, which is larger.
+fn head_size(head: &request::Parts) -> usize {
+    let target = head.uri.path_and_query().map_or(1, |target| target.as_str().len());
+    let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    target + fields.sum::<usize>()
 }
 
 /// `Host` from the target where the target names one (absolute-form, HTTP/2's `:authority`), as RFC 9112 asks.
@@ -249,7 +261,7 @@ mod tests {
     fn upstream(request: request::Builder, conventions: &Conventions) -> Result<request::Parts, LocalReply> {
         let (mut head, ()) = request.body(()).unwrap().into_parts();
         let has_body = head.headers.contains_key(TRANSFER_ENCODING);
-        to_upstream(&mut head, Received { conventions, peer: PEER, has_body })?;
+        to_upstream(&mut head, Received { conventions, peer: PEER, has_body, head_max: 60 << 10 })?;
         Ok(head)
     }
 

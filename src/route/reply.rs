@@ -19,6 +19,8 @@ pub(crate) enum LocalReply {
     UnknownTransferCoding,
     /// HTTP/1.0.
     OldVersion,
+    /// A head of more than `max_request_headers_kb`.
+    HeadersTooLarge,
     /// `Upgrade` (WebSocket).
     Upgrade,
     /// The primary could not be asked or did not answer.
@@ -42,6 +44,7 @@ impl LocalReply {
             Self::MissingHost => StatusCode::BAD_REQUEST,
             Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::OldVersion => StatusCode::UPGRADE_REQUIRED,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Upgrade => StatusCode::FORBIDDEN,
             Self::Upstream(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout | Self::Idle => StatusCode::GATEWAY_TIMEOUT,
@@ -54,6 +57,7 @@ impl LocalReply {
             Self::NoRoute | Self::MissingHost | Self::Upgrade => String::new(),
             Self::UnknownTransferCoding => "Not Implemented".to_owned(),
             Self::OldVersion => "Upgrade Required".to_owned(),
+            Self::HeadersTooLarge => "Request Header Fields Too Large".to_owned(),
             Self::Upstream(Failure::NoEndpoint) => "no healthy upstream".to_owned(),
             Self::Upstream(Failure::Connect) => format!("{RESET}remote connection failure"),
             Self::Upstream(Failure::ConnectTimeout) => format!("{RESET}connection timeout"),

@@ -127,7 +127,7 @@ where
     fn checkout(self: &Rc<Self>, address: SocketAddr) -> Option<Lease<B>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(at) = idle.iter().rposition(|connection| connection.address == address) {
-            let connection = idle.swap_remove(at);
+            let connection = idle.remove(at);
             if connection.sender.is_ready() {
                 return Some(Lease { upstream: Rc::clone(self), connection });
             }

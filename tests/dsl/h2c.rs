@@ -1,0 +1,117 @@
+//! A client that speaks HTTP/2 in clear, with prior knowledge.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+
+use super::task::Task;
+use super::wait::{Gate, within};
+
+/// One HTTP/2 connection.
+pub(crate) struct H2Client {
+    sender: SendRequest<Frames>,
+    _driver: Task,
+}
+
+/// A request's body, of unknown length: data frames, then perhaps trailers.
+#[derive(Default)]
+pub(crate) struct Frames {
+    frames: VecDeque<Frame<Bytes>>,
+    /// Ends in a reset of the stream, once this is ready.
+    breaks_off: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// A body that breaks off.
+#[derive(Debug, thiserror::Error)]
+#[error("as the test asked")]
+pub(crate) struct BreaksOff;
+
+impl Frames {
+    /// One frame of data.
+    pub(crate) fn data(mut self, data: impl Into<Bytes>) -> Self {
+        self.frames.push_back(Frame::data(data.into()));
+        self
+    }
+
+    /// The trailers; nothing may follow.
+    pub(crate) fn trailers(mut self, trailers: HeaderMap) -> Self {
+        self.frames.push_back(Frame::trailers(trailers));
+        self
+    }
+
+    /// The stream's reset, once the gate is open.
+    pub(crate) fn reset_behind(mut self, gate: &Gate) -> Self {
+        let gate = gate.clone();
+        self.breaks_off = Some(Box::pin(async move { gate.wait().await }));
+        self
+    }
+}
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = BreaksOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BreaksOff>>> {
+        match (self.frames.pop_front(), &mut self.breaks_off) {
+            (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
+            (None, None) => Poll::Ready(None),
+            (None, Some(end)) => end.as_mut().poll(cx).map(|()| Some(Err(BreaksOff))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.frames.is_empty() && self.breaks_off.is_none()
+    }
+}
+
+/// A whole answer.
+pub(crate) struct H2Answer {
+    pub head: Response<()>,
+    pub body: Bytes,
+    pub trailers: Option<HeaderMap>,
+}
+
+impl H2Client {
+    pub(crate) async fn connect(to: SocketAddr) -> Self {
+        let stream = within("a connection", TcpStream::connect(to)).await.expect("the proxy listens");
+        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (sender, connection) = within("the handshake", handshake).await.expect("the proxy speaks HTTP/2");
+        Self { sender, _driver: Task::spawn(connection) }
+    }
+
+    /// Sends a request that breaks off: there must be no answer.
+    pub(crate) async fn broken(&self, head: http::request::Builder, body: Frames) {
+        let request = head.body(body).expect("a valid request");
+        let mut sender = self.sender.clone();
+        let answer = within("the stream's end", sender.send_request(request)).await;
+        assert!(answer.is_err(), "an incomplete request was answered");
+    }
+
+    /// Sends a request (its URI absolute, for `:authority`) and reads the whole answer.
+    pub(crate) async fn exchange(&self, head: http::request::Builder, body: Frames) -> H2Answer {
+        let request = head.body(body).expect("a valid request");
+        let mut sender = self.sender.clone();
+        let answer = within("an answer", sender.send_request(request)).await.expect("an answer");
+        within("the answer's body", collect(answer)).await
+    }
+}
+
+async fn collect(answer: Response<Incoming>) -> H2Answer {
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.expect("a whole body");
+    let trailers = body.trailers().cloned();
+    H2Answer { head: Response::from_parts(head, ()), body: body.to_bytes(), trailers }
+}

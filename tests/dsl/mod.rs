@@ -1,0 +1,33 @@
+//! What the tests are written in: it starts, faults and stops everything around the proxy, and the proxy itself.
+//!
+//! - [`config`] writes configuration files, [`proxy`] runs the binary on one, [`metrics`] reads its counters;
+//! - [`client`] and [`h2c`] send exact requests, [`upstream`] records exact requests and answers as scripted;
+//! - [`fault`] is every bad server, [`relay`] spoils the way to a good one;
+//! - [`prometheus`] is the real sender and the real receiver.
+//!
+//! Everything has its own ports and its own folder, and is stopped when its value is dropped, also by a panic.
+
+pub(crate) mod client;
+pub(crate) mod config;
+pub(crate) mod dir;
+pub(crate) mod fault;
+pub(crate) mod h2c;
+pub(crate) mod http1;
+pub(crate) mod metrics;
+pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod prometheus;
+pub(crate) mod proxy;
+pub(crate) mod relay;
+pub(crate) mod request;
+pub(crate) mod task;
+pub(crate) mod upstream;
+pub(crate) mod wait;
+
+pub(crate) use client::Client;
+pub(crate) use config::Config;
+pub(crate) use metrics::Ledger;
+pub(crate) use proxy::Proxy;
+pub(crate) use request::{Request, bytes_of};
+pub(crate) use upstream::{Reply, Upstream};
+pub(crate) use wait::{Gate, alone, until};

@@ -1,0 +1,90 @@
+//! A TCP relay before a good server: the way to it can be held up, cut and restored while the test runs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::task::Task;
+
+/// What happens to the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// They pass.
+    Open,
+    /// Connections are accepted, and no byte passes, in either direction, until the way is open again.
+    Held,
+    /// Every connection is reset, new ones too.
+    Cut,
+}
+
+/// A running relay.
+pub(crate) struct Relay {
+    address: SocketAddr,
+    way: watch::Sender<Way>,
+    _server: Task,
+}
+
+impl Relay {
+    /// A relay to `target`, open.
+    pub(crate) async fn before(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let way = watch::Sender::new(Way::Open);
+        let server = Task::spawn(serve(listener, target, way.subscribe()));
+        Self { address, way, _server: server }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn set(&self, way: Way) {
+        self.way.send_replace(way);
+    }
+}
+
+async fn serve(listener: TcpListener, target: SocketAddr, way: watch::Receiver<Way>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        connections.spawn(connection(client, target, way.clone()));
+    }
+}
+
+async fn connection(mut client: TcpStream, target: SocketAddr, way: watch::Receiver<Way>) {
+    let mut cut = way.clone();
+    let relayed = async {
+        let mut server = TcpStream::connect(target).await?;
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        tokio::try_join!(copy(from_client, to_server, way.clone()), copy(from_server, to_client, way.clone()))
+    };
+    tokio::select! {
+        _ = relayed => {}
+        _ = cut.wait_for(|w| *w == Way::Cut) => {}
+    }
+    if *cut.borrow() == Way::Cut {
+        let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
+    }
+}
+
+async fn copy(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut way: watch::Receiver<Way>,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let _ = way.wait_for(|w| *w == Way::Open).await;
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            return to.shutdown().await;
+        }
+        let _ = way.wait_for(|w| *w == Way::Open).await;
+        to.write_all(&buffer[..count]).await?;
+    }
+}

@@ -1,0 +1,47 @@
+//! The contract, tested from outside: the real binary between real clients and real servers, over TCP.
+//!
+//! One file a promise. Tests named `cN_...` hold clause N of the contract; the others hold the configuration, the
+//! admin interface and the life of the process. All of it is one test binary, so that it links once. Tests count
+//! and compare; they never measure time, and wait only for conditions, each with a deadline.
+//!
+//! `PROXY_UNDER_TEST=envoy` runs the same tests against Envoy where they use its configuration. It tells whether
+//! a test asks for what Envoy does, and which promises Envoy does not keep.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test whose surroundings fail cannot go on"
+)]
+
+mod dsl;
+
+mod admin;
+mod c1_answers;
+mod c1_connections;
+mod c1_untouched;
+mod c2_isolated;
+mod c3_bounded;
+mod c4_errors;
+mod c5_whole;
+mod c6_same_request;
+mod c6_shares;
+mod c6_which;
+mod c7_accounted;
+mod dns;
+mod documented_config;
+mod envoy_differential;
+mod process;
+mod routing;
+
+/// A test file that no `mod` line names would never run, and nobody would notice.
+#[test]
+fn every_test_file_is_compiled() {
+    let main = include_str!("main.rs");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.strip_suffix(".rs").unwrap_or(&name);
+        let named = module == "main" || main.contains(&format!("mod {module};"));
+        assert!(named, "tests/{name} is not named in tests/main.rs");
+    }
+}
