@@ -167,3 +167,42 @@ fn uncompress<'a>(body: &[u8], limit: usize, room: &'a mut Vec<u8>) -> Result<&'
     let written = snap::raw::Decoder::new().decompress(body, message).map_err(|_| Reason::Unreadable)?;
     message.get(..written).ok_or(Reason::Unreadable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HEADERS;
+
+    fn ask(body: &[u8], scratch: &mut Scratch) -> Series {
+        series(body, HEADERS[1].1, None, scratch, &mut Vec::new())
+    }
+
+    /// Whatever a body declares, memory is taken only for what it can hold and only within the limit.
+    #[test]
+    fn a_bomb_takes_no_memory() {
+        for limit in [DEFAULT_MAX_UNCOMPRESSED, usize::MAX] {
+            let mut scratch = Scratch::new(Seed::fixed(1), limit);
+            // 4 GiB - 1, 31 MiB and 1 MiB, each with a few bytes behind.
+            for size in [0xffff_ffff, 31 << 20, 1 << 20] {
+                let mut body = Vec::new();
+                prost::encoding::encode_varint(size, &mut body);
+                body.extend([0xfe, 1, 0].repeat(100));
+                assert!(matches!(ask(&body, &mut scratch), Series::Everything(_)), "{size}");
+                assert_eq!(scratch.message.capacity(), 0, "{size}");
+            }
+        }
+    }
+
+    #[test]
+    fn large_bodies_leave_no_memory_taken() {
+        let mut scratch = Scratch::new(Seed::fixed(1), 4 * KEPT);
+        let empty = |bytes: usize| {
+            let message = [0x0a, 0].repeat(bytes / 2);
+            snap::raw::Encoder::new().compress_vec(&message).expect("compresses")
+        };
+        assert_eq!(ask(&empty(KEPT), &mut scratch), Series::Known(0));
+        assert_eq!(scratch.message.capacity(), KEPT, "a usual one is kept for the next");
+        assert_eq!(ask(&empty(2 * KEPT), &mut scratch), Series::Known(0));
+        assert_eq!(scratch.message.capacity(), 0);
+    }
+}

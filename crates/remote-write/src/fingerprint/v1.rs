@@ -38,7 +38,14 @@ pub(super) fn walk(message: &[u8], hasher: &LabelHasher, found: &mut Distinct<'_
 fn series(message: &[u8], hasher: &LabelHasher) -> Result<Option<u64>, Malformed> {
     let mut labels: u64 = 0;
     let mut brings = false;
-    for field in Fields::of(message) {
+    let mut fields = Fields::of(message);
+    loop {
+        while let Some(message) = fields.short(LABELS) {
+            labels = labels.wrapping_add(label(message, hasher)?);
+        }
+        let Some(field) = fields.next() else {
+            return Ok(brings.then_some(labels));
+        };
         match field? {
             (LABELS, Value::Bytes(message)) => labels = labels.wrapping_add(label(message, hasher)?),
             (SAMPLES | EXEMPLARS | HISTOGRAMS, Value::Bytes(_)) => brings = true,
@@ -46,11 +53,21 @@ fn series(message: &[u8], hasher: &LabelHasher) -> Result<Option<u64>, Malformed
             _ => {}
         }
     }
-    Ok(brings.then_some(labels))
 }
 
 #[inline]
 fn label(message: &[u8], hasher: &LabelHasher) -> Result<u64, Malformed> {
+    let mut fields = Fields::of(message);
+    let (name, value) = match (fields.short(NAME), fields.short(VALUE)) {
+        (Some(name), Some(value)) if fields.is_empty() => (name, value),
+        _ => name_and_value(message)?,
+    };
+    Ok(hasher.label(hasher.string(name), hasher.string(value)))
+}
+
+/// A label in whatever way it is written. What is absent is empty, and what stands there twice counts the last time.
+#[cold]
+fn name_and_value(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
     for field in Fields::of(message) {
         match field? {
@@ -60,5 +77,5 @@ fn label(message: &[u8], hasher: &LabelHasher) -> Result<u64, Malformed> {
             _ => {}
         }
     }
-    Ok(hasher.label(hasher.string(name), hasher.string(value)))
+    Ok((name, value))
 }
