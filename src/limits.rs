@@ -72,8 +72,8 @@ pub(crate) const LEASE_COPIES: u64 = 64;
 /// Fingerprints that one tenant's queue keeps, counted once for each copy that holds them (8 bytes each and about as
 /// much for the queue's own tables). A set that does not fit is held as "every series of the tenant".
 pub(crate) const ORDER_FINGERPRINTS: usize = 2 << 20;
-/// Largest uncompressed body whose series are read; Mimir takes no larger one.
-pub(crate) const ORDER_UNCOMPRESSED: usize = 100 << 20;
+/// Largest uncompressed body whose series are read; a larger one holds every series of its tenant.
+pub(crate) const ORDER_UNCOMPRESSED: usize = 32 << 20;
 
 /// Messages that wait for one worker (a new connection is one).
 pub(crate) const WORKER_INBOX: usize = 1024;

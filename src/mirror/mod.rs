@@ -38,7 +38,7 @@ use crate::stats::mirror::Path;
 use budget::{Account, Budget, Lease, Reservation};
 use ledger::{Ledger, Outcome, Token};
 use order::board::Place;
-use order::cell::{Cells, Held, Ticket, Way};
+use order::cell::{Cells, Handle, Held, Ticket, Way};
 use order::{Event, Key, Permit, Wire};
 use send::Sender;
 
@@ -111,8 +111,8 @@ pub(crate) struct Target {
     account: Rc<Account>,
     copies: Rc<Lease>,
     sender: Rc<Sender>,
-    /// Places of its tenants' copies; this worker's handle.
-    cells: Rc<Arc<Cells>>,
+    /// Places of its tenants' copies.
+    cells: Rc<Handle>,
     /// Copies that wait for a permit of the order thread.
     waiting: RefCell<HashMap<(Key, Place), Copy>>,
 }
@@ -138,7 +138,7 @@ impl Target {
             copies: Rc::new(copies),
             sender,
             ledger,
-            cells: Rc::new(Arc::clone(&shared.cells)),
+            cells: Rc::new(Handle(Arc::clone(&shared.cells))),
             waiting: RefCell::default(),
         })
     }

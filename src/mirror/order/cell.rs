@@ -188,10 +188,22 @@ impl Cells {
     }
 }
 
+/// A worker's own handle: to clone an `Rc` of it touches nothing that other workers share.
+#[derive(Debug)]
+pub(crate) struct Handle(pub(crate) Arc<Cells>);
+
+impl std::ops::Deref for Handle {
+    type Target = Cells;
+
+    fn deref(&self) -> &Cells {
+        &self.0
+    }
+}
+
 /// A copy's place while it is unfinished. Shared by the copy and by its exchange, both on one worker.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    cells: Rc<Arc<Cells>>,
+    cells: Rc<Handle>,
     key: Key,
     place: Place,
     /// Where the cell keeps it.
@@ -202,12 +214,8 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Takes a place. `cells` is the worker's own handle: cloning it touches nothing shared.
-    pub(crate) fn take(
-        cells: &Rc<Arc<Cells>>,
-        key: Key,
-        entry: impl FnOnce(Place) -> Entry,
-    ) -> (Rc<Self>, Way) {
+    /// Takes a place.
+    pub(crate) fn take(cells: &Rc<Handle>, key: Key, entry: impl FnOnce(Place) -> Entry) -> (Rc<Self>, Way) {
         let (place, kept, way) = cells.enter(key, entry);
         let (number, left) = (Flag::new(None), Flag::new(false));
         (Rc::new(Self { cells: Rc::clone(cells), key, place, kept, number, left }), way)
@@ -254,7 +262,7 @@ mod tests {
     use super::*;
 
     struct Rig {
-        cells: Rc<Arc<Cells>>,
+        cells: Rc<Handle>,
         events: mpsc::Receiver<Event>,
         permits: tokio::sync::mpsc::Receiver<Permit>,
     }
@@ -262,7 +270,7 @@ mod tests {
     fn rig() -> Rig {
         let (event, events) = mpsc::channel();
         let (permit, permits) = tokio::sync::mpsc::channel(100);
-        Rig { cells: Rc::new(Cells::new(0, event, vec![permit])), events, permits }
+        Rig { cells: Rc::new(Handle(Cells::new(0, event, vec![permit]))), events, permits }
     }
 
     impl Rig {
