@@ -22,7 +22,7 @@ use super::{Entry, Event, Key, Permit};
 /// Cells of one mirror. Fixed, since the client chooses the tenant's name.
 const CELLS: usize = 1024;
 /// A copy that waits longer than this makes reading worth it.
-const WAIT_MS: u64 = 10;
+const WAIT_MS: u64 = 25;
 
 /// The cells of one mirror, shared by all workers.
 #[derive(Debug)]
