@@ -32,7 +32,7 @@ use crate::stats::{ClusterStats, HttpStats, WorkerStats};
 use crate::upstream::{Failure, Upstream};
 pub(crate) use answer_body::AnswerBody;
 use answer_body::{Active, Relayed};
-pub(crate) use detach::Detached;
+pub(crate) use detach::{Departure, Detached};
 pub(crate) use request_body::{Outgoing, ReplayBudget};
 use request_body::{Repeatable, RequestBody, Timeouts};
 
@@ -66,6 +66,8 @@ pub(crate) struct Client {
     pub(crate) peer: SocketAddr,
     /// Requests in progress on its connection.
     pub(crate) active: Rc<Cell<u32>>,
+    /// Hears of it when the client leaves.
+    pub(crate) departure: Rc<Departure>,
 }
 
 /// The connection (HTTP/1.1) or stream (HTTP/2) is closed without an answer.
@@ -89,6 +91,7 @@ pub(crate) async fn exchange(
     let active = Active::begin(&core.stats, &client, version);
     let expects_continue = head.headers.contains_key(EXPECT);
     let body = RequestBody::new(&core, client.listener, incoming, expects_continue);
+    client.departure.tell(&body);
     let exchange = Exchange { core: &core, http_stats, site, version, body };
     let answer = match exchange.admit(&mut head, &client) {
         Ok(route) => exchange.carry(head, route, &client, active).await,

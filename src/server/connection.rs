@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use super::accept::Accepted;
 use super::io::{ClientIo, Order, Watched};
-use crate::exchange::{Client, Core, Detached, exchange};
+use crate::exchange::{Client, Core, Departure, Detached, exchange};
 use crate::limits;
 
 /// Runs HTTP/2 streams on the connection's own worker.
@@ -78,8 +78,10 @@ impl Connections {
         let listener = watched.listener;
         let active = Rc::clone(&watched.active);
         let service = service_fn(move |request| {
-            let client = Client { listener, peer, active: Rc::clone(&active) };
-            Detached::new(exchange(Rc::clone(&core), client, request))
+            let departure = Rc::<Departure>::default();
+            let client =
+                Client { listener, peer, active: Rc::clone(&active), departure: Rc::clone(&departure) };
+            Detached::new(exchange(Rc::clone(&core), client, request), departure)
         });
         let io = TokioIo::new(ClientIo::new(stream, Rc::clone(&watched)));
         let mut connection = pin!(builder.serve_connection(io, service));

@@ -60,15 +60,23 @@ const SLOTS_KEPT: usize = 64;
 pub(crate) enum Holds {
     /// Not read yet: any series of the tenant, until [`Board::learn`].
     Unknown,
-    /// Cannot be read, or too many to keep: any series of the tenant, for good.
-    Everything,
-    /// The series with these fingerprints, which are evenly distributed hashes. Best strictly ascending; sorted and
-    /// freed of duplicates otherwise.
-    Series(Box<[u64]>),
-    /// No series: a metadata-only write.
-    Nothing,
-    /// Ordered by its sender (OTLP, Influx): the hash of tenant and peer.
+    /// Read.
+    Known(Set),
+    /// Ordered by its sender (OTLP, Influx): the hash of tenant and peer. Known from the head of the request, so
+    /// nothing that entered as unknown becomes this.
     Sender(u64),
+}
+
+/// The series of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Set {
+    /// Those with these fingerprints, which are evenly distributed hashes. Best strictly ascending; sorted and freed
+    /// of duplicates otherwise.
+    Series(Box<[u64]>),
+    /// None: a metadata-only write.
+    Nothing,
+    /// Unreadable, or too many to keep: any series of the tenant, for good.
+    Everything,
 }
 
 /// The bounds of a board. The number of copies is bounded by whoever enters them.
@@ -77,10 +85,11 @@ pub(crate) struct Bounds {
     /// How far arrival times of copies in flight may lie behind the oldest unfinished one, in milliseconds.
     pub(crate) max_spread_ms: u64,
     /// Most fingerprints on the board, counted once for each copy that holds them. A set that does not fit is held
-    /// as [`Holds::Everything`].
+    /// as [`Set::Everything`].
     pub(crate) max_fingerprints: usize,
 }
 
+#[cfg(test)]
 /// What is on a board.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -112,7 +121,7 @@ struct Copy {
     obstacles: u32,
 }
 
-/// [`Holds`] without the set, which is kept in [`Lines`].
+/// [`Holds`] without the fingerprints, which [`Lines`] keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Unread,
@@ -175,6 +184,7 @@ impl Board {
         self.add(place, arrived_ms, holds, false)
     }
 
+    #[cfg(test)]
     /// As [`Board::enter`], for a copy that is already being sent: one that went directly, before there was a queue.
     pub(crate) fn enter_in_flight(&mut self, place: Place, arrived_ms: u64, holds: Holds) -> bool {
         self.add(place, arrived_ms, holds, true)
@@ -199,13 +209,13 @@ impl Board {
     /// a set that comes after those of later copies costs a step for each of them.
     ///
     /// Answers `false` if the copy has left or its set is known.
-    pub(crate) fn learn(&mut self, place: Place, holds: Holds) -> bool {
+    pub(crate) fn learn(&mut self, place: Place, set: Set) -> bool {
         if !self.unread.contains(&place) {
             return false;
         }
-        let (Some(slot), false) = (self.slot(place), holds == Holds::Unknown) else { return false };
+        let Some(slot) = self.slot(place) else { return false };
         self.detach(slot);
-        self.attach(slot, holds);
+        self.attach(slot, Holds::Known(set));
         self.open_gates(None);
         true
     }
@@ -242,6 +252,7 @@ impl Board {
         true
     }
 
+    #[cfg(test)]
     /// The copy goes back from flight to its old place in the queue; nothing that depends on it may pass. It is
     /// offered again at once: one that must pause first is left in flight until then. Answers `false` if it is not
     /// in flight.
@@ -270,10 +281,12 @@ impl Board {
         self.unread.iter().copied()
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
+    #[cfg(test)]
     pub(crate) fn counts(&self) -> Counts {
         Counts {
             copies: self.places.len(),
@@ -285,6 +298,7 @@ impl Board {
         }
     }
 
+    #[cfg(test)]
     /// Bytes held, never less than there are.
     pub(crate) fn memory(&self) -> usize {
         // The nodes of std's trees have room for 11 entries, all but the root at least 5; the largest entry here has
@@ -332,17 +346,19 @@ impl Board {
     /// Gives a copy its role: what it holds, what it waits for.
     fn attach(&mut self, slot: Slot, holds: Holds) {
         let Copy { place, behind, trails, .. } = self.copies[slot as usize];
-        let (role, obstacles) = match self.fitting(holds) {
+        let (role, obstacles) = match holds {
             Holds::Unknown => {
                 self.unread.insert(place);
                 (Role::Unread, u32::from(self.any.wait(behind, slot)))
             }
-            Holds::Everything => (Role::Everything, u32::from(self.any.wait(behind, slot))),
-            Holds::Nothing => (Role::Nothing, 0),
-            Holds::Series(set) => {
-                let gates = u32::from(self.barriers.wait(behind, slot));
-                (Role::Series, gates + self.line_up(slot, place, &set))
-            }
+            Holds::Known(set) => match self.fitting(set) {
+                Set::Everything => (Role::Everything, u32::from(self.any.wait(behind, slot))),
+                Set::Nothing => (Role::Nothing, 0),
+                Set::Series(set) => {
+                    let barriers = u32::from(self.barriers.wait(behind, slot));
+                    (Role::Series, barriers + self.line_up(slot, place, &set))
+                }
+            },
             Holds::Sender(sender) => {
                 let own = self.senders.entry(sender).or_default();
                 let own = u32::from(own.wait(behind, slot));
@@ -402,8 +418,8 @@ impl Board {
     }
 
     /// Brings a set into its regular form: ascending, without duplicates, not empty, within the bound.
-    fn fitting(&mut self, holds: Holds) -> Holds {
-        let Holds::Series(mut set) = holds else { return holds };
+    fn fitting(&mut self, set: Set) -> Set {
+        let Set::Series(mut set) = set else { return set };
         if !set.is_sorted_by(|a, b| a < b) {
             let mut sorted = set.into_vec();
             sorted.sort_unstable();
@@ -411,13 +427,13 @@ impl Board {
             set = sorted.into_boxed_slice();
         }
         if set.is_empty() {
-            return Holds::Nothing;
+            return Set::Nothing;
         }
         if set.len() > self.bounds.max_fingerprints - self.lines.len() {
             self.did_not_fit += 1;
-            return Holds::Everything;
+            return Set::Everything;
         }
-        Holds::Series(set)
+        Set::Series(set)
     }
 
     /// Newcomers stand behind a copy that trails.

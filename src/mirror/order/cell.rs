@@ -44,8 +44,8 @@ struct Cell {
     open: VecDeque<bool>,
     /// Newcomers that wait, in the order of their places.
     waiting: VecDeque<Waiting>,
-    /// All unfinished copies.
-    entries: Slab<Entry>,
+    /// All unfinished copies, and whether each trails.
+    entries: Slab<(Entry, bool)>,
     /// The order thread knows them too.
     read: bool,
 }
@@ -118,7 +118,7 @@ impl Cells {
         if cell.read {
             self.tell(Event::Enter(key, entry.clone()));
         }
-        let kept = cell.entries.insert(entry);
+        let kept = cell.entries.insert((entry, false));
         let way = if cell.open.is_empty() { Way::Direct } else { Way::Queued };
         if way == Way::Queued {
             let behind = cell.trailed;
@@ -135,8 +135,15 @@ impl Cells {
             (Some(waited), false) if waited > WAIT_MS => {
                 cell.read = true;
                 let mut entries: Vec<_> = cell.entries.iter().map(|(_, entry)| entry.clone()).collect();
-                entries.sort_unstable_by_key(|entry| entry.place);
-                entries.into_iter().for_each(|entry| self.tell(Event::Enter(key, entry)));
+                entries.sort_unstable_by_key(|(entry, _)| entry.place);
+                for (entry, trails) in entries {
+                    let place = entry.place;
+                    self.tell(Event::Enter(key, entry));
+                    // Told before later copies enter: at worst those wait for more than they had to.
+                    if trails {
+                        self.tell(Event::Trail(key, place));
+                    }
+                }
             }
             (None, true) => {
                 cell.read = false;
@@ -147,11 +154,14 @@ impl Cells {
     }
 
     /// The copy begins to trail. Returns its number.
-    fn trail(&self, key: Key, place: Place) -> u64 {
+    fn trail(&self, key: Key, place: Place, kept: usize) -> u64 {
         let mut cell = self.lock(key);
         let number = cell.trailed;
         cell.trailed += 1;
         cell.open.push_back(true);
+        if let Some((_, trails)) = cell.entries.get_mut(kept) {
+            *trails = true;
+        }
         if cell.read {
             self.tell(Event::Trail(key, place));
         }
@@ -232,7 +242,7 @@ impl Ticket {
     /// The client may be answered from now on: newcomers stand behind this copy.
     pub(crate) fn trail(&self) {
         if !self.left.get() && self.number.get().is_none() {
-            self.number.set(Some(self.cells.trail(self.key, self.place)));
+            self.number.set(Some(self.cells.trail(self.key, self.place, self.kept)));
         }
     }
 
@@ -363,7 +373,7 @@ mod tests {
         let (second, _) = rig.take_at(1, 0);
         assert!(rig.told().is_empty());
         let (third, _) = rig.take_at(1, WAIT_MS + 1);
-        assert_eq!(rig.told(), ["enter 0", "enter 1", "enter 2"]);
+        assert_eq!(rig.told(), ["enter 0", "trail 0", "enter 1", "enter 2"]);
         second.0.trail();
         drop(first);
         assert_eq!(rig.permitted(), [1, 2]);

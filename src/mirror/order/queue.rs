@@ -5,7 +5,7 @@ use std::sync::Weak;
 
 use remote_write::fingerprint::{self, Scratch, Series};
 
-use super::board::{Board, Bounds, Holds, Place};
+use super::board::{Board, Bounds, Holds, Place, Set};
 use super::{By, Entry, Key, Permit, Wire};
 
 /// See the module.
@@ -36,7 +36,7 @@ impl Reader {
     }
 
     /// The series that a copy carries.
-    fn read(&mut self, wire: &Wire) -> Holds {
+    fn read(&mut self, wire: &Wire) -> Set {
         self.body.clear();
         wire.chunks
             .iter()
@@ -55,9 +55,9 @@ impl Reader {
             &mut self.scratch,
             &mut self.found,
         ) {
-            Series::Known(0) => Holds::Nothing,
-            Series::Known(_) => Holds::Series(self.found.as_slice().into()),
-            Series::Everything(_) => Holds::Everything,
+            Series::Known(0) => Set::Nothing,
+            Series::Known(_) => Set::Series(self.found.as_slice().into()),
+            Series::Everything(_) => Set::Everything,
         }
     }
 }
@@ -102,8 +102,8 @@ impl Queue {
         let Some(place) = self.board.unread().next() else { return false };
         // A body that is gone belongs to a copy that has just got its outcome.
         let wire = self.copies.get(&place).and_then(|copy| copy.wire.upgrade());
-        let holds = wire.map_or(Holds::Everything, |wire| reader.read(&wire));
-        self.board.learn(place, holds);
+        let set = wire.map_or(Set::Everything, |wire| reader.read(&wire));
+        self.board.learn(place, set);
         if let Some(copy) = self.copies.get_mut(&place) {
             copy.read = true;
         }

@@ -1,8 +1,8 @@
 //! A gate: copies that wait for whatever trailed before they arrived.
 //!
 //! Copies are numbered as they begin to trail. A copy that arrived when `behind` of them had begun waits until no
-//! holder's number is below `behind`. Numbers are given in ascending order, so the lowest holder only ever rises and
-//! a gate once passed stays passed.
+//! holder's number is below `behind`. Copies hold a gate from the moment they trail or not at all, so the lowest
+//! number only ever rises: a gate once passed stays passed.
 
 use std::collections::BTreeSet;
 

@@ -4,7 +4,6 @@
 //! member. Joining and leaving cost one step for each series of the copy, whatever the number of copies.
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 
 use super::{Place, Slot};
 
@@ -27,8 +26,9 @@ struct Link {
     after: Member,
 }
 
+/// One copy in its lines.
 #[derive(Debug)]
-struct Set {
+struct Linked {
     place: Place,
     links: Box<[Link]>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Lines {
     /// Hashed once more, with a secret: clients choose what the fingerprints are made of.
     last: HashMap<u64, Member>,
     /// By slot.
-    sets: Vec<Set>,
+    sets: Vec<Linked>,
     /// Links in all sets.
     len: usize,
 }
@@ -52,9 +52,12 @@ impl Lines {
         self.len
     }
 
+    #[cfg(test)]
     /// Bytes held beside `Self`.
     pub(super) fn memory(&self) -> usize {
-        self.last.allocation_size() + self.sets.capacity() * size_of::<Set>() + self.len * size_of::<Link>()
+        self.last.allocation_size()
+            + self.sets.capacity() * size_of::<Linked>()
+            + self.len * size_of::<Link>()
     }
 
     /// Joins the lines of `set`, which has no duplicates. Answers in how many of them somebody stands before this
@@ -66,37 +69,34 @@ impl Lines {
         set: &[u64],
         mut overtaken: impl FnMut(Slot),
     ) -> u32 {
-        let unlinked = |&fingerprint| Link { fingerprint, before: NOBODY, after: NOBODY };
-        let links: Box<[Link]> = set.iter().map(unlinked).collect();
+        // All look-ups first: they do not depend on each other, so the processor waits for many at once. In a table
+        // beyond its caches this halves the cost.
+        let look_up = |&fingerprint| {
+            let before = self.last.get(&fingerprint).copied().unwrap_or(NOBODY);
+            Link { fingerprint, before, after: NOBODY }
+        };
+        let links: Box<[Link]> = set.iter().map(look_up).collect();
         while self.sets.len() <= slot as usize {
-            self.sets.push(Set { place, links: Box::default() });
+            self.sets.push(Linked { place, links: Box::default() });
         }
-        self.sets[slot as usize] = Set { place, links };
+        self.sets[slot as usize] = Linked { place, links };
         self.len += set.len();
         let mut obstacles = 0;
         for (index, &fingerprint) in (0..).zip(set) {
             let member = Member { slot, index };
-            let before = match self.last.entry(fingerprint) {
-                Entry::Vacant(line) => {
-                    line.insert(member);
-                    continue;
-                }
-                Entry::Occupied(mut line) if self.sets[line.get().slot as usize].place < place => {
-                    line.insert(member)
-                }
-                Entry::Occupied(line) => {
-                    let last = *line.get();
-                    let before = self.cut_in(member, place, last);
-                    if before == NOBODY {
-                        overtaken(self.link(member).after.slot);
-                        continue;
-                    }
-                    before
-                }
+            let last = self.link(member).before;
+            let before = if last == NOBODY || self.sets[last.slot as usize].place < place {
+                self.last.insert(fingerprint, member);
+                last
+            } else {
+                self.cut_in(member, place, last)
             };
-            self.link(before).after = member;
-            self.link(member).before = before;
-            obstacles += 1;
+            if before != NOBODY {
+                self.link(before).after = member;
+                obstacles += 1;
+            } else if last != NOBODY {
+                overtaken(self.link(member).after.slot);
+            }
         }
         obstacles
     }
@@ -135,7 +135,7 @@ impl Lines {
             before = self.link(after).before;
         }
         self.link(after).before = member;
-        self.link(member).after = after;
+        *self.link(member) = Link { fingerprint: self.link(member).fingerprint, before, after };
         before
     }
 

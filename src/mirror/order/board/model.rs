@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
 
+use super::Holds::*;
+use super::Set::*;
 use super::*;
 
 #[derive(Debug)]
@@ -32,11 +34,11 @@ impl Model {
     fn waits_for(later: &Entry, earlier: &Entry) -> bool {
         let trailed = earlier.trails.is_some_and(|trails| trails < later.arrival);
         match (&earlier.holds, &later.holds) {
-            (Holds::Nothing, _) | (_, Holds::Nothing) => false,
-            (Holds::Unknown | Holds::Everything, _) | (_, Holds::Unknown | Holds::Everything) => trailed,
-            (Holds::Series(a), Holds::Series(b)) => a.iter().any(|fingerprint| b.contains(fingerprint)),
-            (Holds::Sender(a), Holds::Sender(b)) => a == b && trailed,
-            (Holds::Series(_), Holds::Sender(_)) | (Holds::Sender(_), Holds::Series(_)) => false,
+            (Known(Nothing), _) | (_, Known(Nothing)) => false,
+            (Unknown | Known(Everything), _) | (_, Unknown | Known(Everything)) => trailed,
+            (Known(Series(a)), Known(Series(b))) => a.iter().any(|fingerprint| b.contains(fingerprint)),
+            (Sender(a), Sender(b)) => a == b && trailed,
+            (Known(Series(_)), Sender(_)) | (Sender(_), Known(Series(_))) => false,
         }
     }
 
@@ -58,25 +60,25 @@ impl Model {
     }
 
     fn fingerprints(&self) -> usize {
-        let len = |entry: &Entry| if let Holds::Series(set) = &entry.holds { set.len() } else { 0 };
+        let len = |entry: &Entry| if let Known(Series(set)) = &entry.holds { set.len() } else { 0 };
         self.entries.values().map(len).sum()
     }
 
-    /// What a copy with this set holds once it is on the board.
+    /// What a copy holds once it is on the board.
     fn regular(&self, holds: Holds) -> Holds {
-        let Holds::Series(set) = holds else { return holds };
+        let Known(Series(set)) = holds else { return holds };
         let mut set = set.into_vec();
         set.sort_unstable();
         set.dedup();
-        match set.len() {
-            0 => Holds::Nothing,
-            len if self.fingerprints() + len > BOUNDS.max_fingerprints => Holds::Everything,
-            _ => Holds::Series(set.into()),
-        }
+        Known(match set.len() {
+            0 => Nothing,
+            len if self.fingerprints() + len > BOUNDS.max_fingerprints => Everything,
+            _ => Series(set.into()),
+        })
     }
 
     fn unread(&self) -> Vec<Place> {
-        let unread = self.entries.iter().filter(|(_, entry)| entry.holds == Holds::Unknown);
+        let unread = self.entries.iter().filter(|(_, entry)| entry.holds == Unknown);
         unread.map(|(&place, _)| place).collect()
     }
 
@@ -91,34 +93,35 @@ const BOUNDS: Bounds = Bounds { max_spread_ms: 100, max_fingerprints: 40 };
 enum Step {
     Enter { gap: u64, later_ms: u64, holds: Holds, in_flight: bool },
     Trail(Index),
-    Learn(Index, Holds),
-    LearnFirst(Holds),
+    Learn(Index, Set),
+    LearnFirst(Set),
     Ready(usize),
     Finish(Index),
     FinishSent(Index),
     Retry(Index),
 }
 
-fn holds(unknown: u32) -> impl Strategy<Value = Holds> {
+fn set() -> impl Strategy<Value = Set> {
     prop_oneof![
-        unknown => Just(Holds::Unknown),
-        1 => Just(Holds::Everything),
-        1 => Just(Holds::Nothing),
-        6 => prop::collection::vec(0..12_u64, 0..6).prop_map(|set| Holds::Series(set.into())),
-        3 => (0..3_u64).prop_map(Holds::Sender),
+        1 => Just(Everything),
+        1 => Just(Nothing),
+        6 => prop::collection::vec(0..12_u64, 0..6).prop_map(|set| Series(set.into())),
     ]
+}
+
+fn holds() -> impl Strategy<Value = Holds> {
+    prop_oneof![3 => Just(Unknown), 4 => set().prop_map(Known), 2 => (0..3_u64).prop_map(Sender)]
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let index = any::<Index>;
-    let enter =
-        (1..3_u64, prop_oneof![9 => 0..20_u64, 1 => 80..200_u64], holds(6), prop::bool::weighted(0.1))
-            .prop_map(|(gap, later_ms, holds, in_flight)| Step::Enter { gap, later_ms, holds, in_flight });
+    let enter = (1..3_u64, prop_oneof![9 => 0..20_u64, 1 => 80..200_u64], holds(), prop::bool::weighted(0.1))
+        .prop_map(|(gap, later_ms, holds, in_flight)| Step::Enter { gap, later_ms, holds, in_flight });
     prop_oneof![
         8 => enter,
         6 => index().prop_map(Step::Trail),
-        2 => (index(), holds(0)).prop_map(|(index, holds)| Step::Learn(index, holds)),
-        4 => holds(0).prop_map(Step::LearnFirst),
+        2 => (index(), set()).prop_map(|(index, set)| Step::Learn(index, set)),
+        4 => set().prop_map(Step::LearnFirst),
         5 => (0..4_usize).prop_map(Step::Ready),
         1 => index().prop_map(Step::Finish),
         5 => index().prop_map(Step::FinishSent),
@@ -141,13 +144,13 @@ impl Pair {
         match step {
             Step::Enter { gap, later_ms, holds, in_flight } => self.enter(gap, later_ms, holds, in_flight),
             Step::Trail(index) => self.trail(index),
-            Step::Learn(index, holds) => {
+            Step::Learn(index, set) => {
                 let place = self.model.pick(index);
-                self.learn(place, holds);
+                self.learn(place, set);
             }
-            Step::LearnFirst(holds) => {
+            Step::LearnFirst(set) => {
                 let place = self.board.unread().next();
-                self.learn(place, holds);
+                self.learn(place, set);
             }
             Step::Ready(most) => {
                 (0..most).all(|_| self.start().is_some());
@@ -176,7 +179,7 @@ impl Pair {
             false => self.board.enter(place, arrived_ms, holds.clone()),
         };
         assert!(entered);
-        assert!(!self.board.enter(place, arrived_ms, Holds::Unknown), "the same place twice");
+        assert!(!self.board.enter(place, arrived_ms, Unknown), "the same place twice");
         let holds = self.model.regular(holds);
         self.model.newest_ms = self.model.newest_ms.max(arrived_ms);
         let arrived_ms = self.model.newest_ms;
@@ -191,12 +194,12 @@ impl Pair {
         entry.trails.get_or_insert(self.now);
     }
 
-    fn learn(&mut self, place: Option<Place>, holds: Holds) {
+    fn learn(&mut self, place: Option<Place>, set: Set) {
         let Some(place) = place else { return };
-        let learnt = self.board.learn(place, holds.clone());
-        assert_eq!(learnt, self.model.entries[&place].holds == Holds::Unknown);
+        let learnt = self.board.learn(place, set.clone());
+        assert_eq!(learnt, self.model.entries[&place].holds == Unknown);
         if learnt {
-            let holds = self.model.regular(holds);
+            let holds = self.model.regular(Known(set));
             self.model.entries.get_mut(&place).unwrap().holds = holds;
         }
     }

@@ -76,9 +76,11 @@ impl World {
         let batch = self.senders[sender].answered;
         let trailing = self.unfinished.values().any(|sent| sent.trails);
         let direct = !trailing && self.board.counts().in_flight == self.unfinished.len();
+        let by_sender = self.senders[sender].body == Body::BySender;
+        let holds = if by_sender { Holds::Sender(sender as u64) } else { Holds::Unknown };
         let entered = match direct {
-            true => self.board.enter_in_flight(place, self.place, Holds::Unknown),
-            false => self.board.enter(place, self.place, Holds::Unknown),
+            true => self.board.enter_in_flight(place, self.place, holds),
+            false => self.board.enter(place, self.place, holds),
         };
         assert!(entered);
         self.unfinished.insert(place, Sent { sender, batch, started: false, trails: false });
@@ -103,12 +105,11 @@ impl World {
         let unread: Vec<Place> = self.board.unread().collect();
         let Some(&place) = self.random.choice(&unread) else { return };
         let Sent { sender, batch, .. } = self.unfinished[&place];
-        let holds = match self.senders[sender].body {
-            Body::Readable => Holds::Series(Self::series(sender, batch)),
-            Body::Unreadable => Holds::Everything,
-            Body::BySender => Holds::Sender(sender as u64),
+        let set = match self.senders[sender].body {
+            Body::Readable => Set::Series(Self::series(sender, batch)),
+            Body::Unreadable | Body::BySender => Set::Everything,
         };
-        assert!(self.board.learn(place, holds));
+        assert!(self.board.learn(place, set));
     }
 
     /// The heart: whatever earlier request held one of these series must be done with.

@@ -5,13 +5,18 @@ use super::*;
 const BOUNDS: Bounds = Bounds { max_spread_ms: 1000, max_fingerprints: 1000 };
 /// Nothing may go.
 const NONE: [u64; 0] = [];
+const EVERYTHING: Holds = Holds::Known(Set::Everything);
 
 fn board() -> Board {
     Board::new(BOUNDS)
 }
 
+fn set(fingerprints: &[u64]) -> Set {
+    Set::Series(fingerprints.into())
+}
+
 fn series(fingerprints: &[u64]) -> Holds {
-    Holds::Series(fingerprints.into())
+    Holds::Known(set(fingerprints))
 }
 
 /// Everything that may go now; it is in flight afterwards.
@@ -62,7 +67,7 @@ fn c8_a_dependent_copy_waits_for_the_outcome_not_for_the_start() {
 
 #[test]
 fn c8_an_unreadable_copy_is_a_barrier_in_both_directions() {
-    let mut board = trailing([series(&[1]), Holds::Everything, series(&[2]), Holds::Sender(1)]);
+    let mut board = trailing([series(&[1]), EVERYTHING, series(&[2]), Holds::Sender(1)]);
     assert_eq!(offered(&mut board), [1]);
     board.finish(Place(1));
     assert_eq!(offered(&mut board), [2]);
@@ -93,11 +98,11 @@ fn c8_an_unread_copy_goes_once_what_trailed_at_its_arrival_is_done() {
 fn c8_a_set_learnt_late_frees_who_waited_and_holds_who_shares() {
     let mut board = trailing([Holds::Unknown, Holds::Unknown, Holds::Unknown]);
     assert_eq!(offered(&mut board), [1]);
-    board.learn(Place(1), series(&[1]));
+    board.learn(Place(1), set(&[1]));
     assert_eq!(offered(&mut board), NONE, "2 is not read");
-    board.learn(Place(2), series(&[2]));
+    board.learn(Place(2), set(&[2]));
     assert_eq!(offered(&mut board), [2], "3 is not read");
-    board.learn(Place(3), series(&[1, 3]));
+    board.learn(Place(3), set(&[1, 3]));
     assert_eq!(offered(&mut board), NONE);
     board.finish(Place(1));
     assert_eq!(offered(&mut board), [3]);
@@ -109,9 +114,9 @@ fn c8_a_set_learnt_out_of_turn_takes_its_place_in_the_line() {
     for place in [1, 2, 3] {
         board.enter(Place(place), 0, Holds::Unknown);
     }
-    board.learn(Place(3), series(&[7]));
-    board.learn(Place(1), series(&[7]));
-    board.learn(Place(2), series(&[7]));
+    board.learn(Place(3), set(&[7]));
+    board.learn(Place(1), set(&[7]));
+    board.learn(Place(2), set(&[7]));
     for place in [1, 2, 3] {
         assert_eq!(offered(&mut board), [place]);
         board.finish(Place(place));
@@ -121,21 +126,20 @@ fn c8_a_set_learnt_out_of_turn_takes_its_place_in_the_line() {
 #[test]
 fn c8_a_set_is_learnt_once_and_only_by_a_copy_on_the_board() {
     let mut board = trailing([Holds::Unknown]);
-    assert!(!board.learn(Place(1), Holds::Unknown));
-    assert!(board.learn(Place(1), Holds::Everything));
-    assert!(!board.learn(Place(1), Holds::Nothing));
-    assert!(!board.learn(Place(2), Holds::Nothing));
+    assert!(board.learn(Place(1), Set::Everything));
+    assert!(!board.learn(Place(1), Set::Nothing));
+    assert!(!board.learn(Place(2), Set::Nothing));
 }
 
 #[test]
 fn c8_metadata_waits_for_nothing_and_holds_nothing_up() {
-    let mut board = trailing([Holds::Everything, Holds::Nothing, Holds::Unknown]);
+    let mut board = trailing([EVERYTHING, Holds::Known(Set::Nothing), Holds::Unknown]);
     assert_eq!(offered(&mut board), [1, 2]);
     board.finish(Place(1));
     assert_eq!(offered(&mut board), [3], "2 is still in flight");
     let mut board = trailing([series(&[])]);
     assert_eq!(offered(&mut board), [1]);
-    board.enter(Place(9), 0, Holds::Everything);
+    board.enter(Place(9), 0, EVERYTHING);
     assert_eq!(offered(&mut board), [9], "an empty set is no set");
 }
 
@@ -231,9 +235,9 @@ fn c3_sets_beyond_the_bound_become_barriers() {
 fn c3_memory_grows_with_what_is_held_and_is_given_back() {
     let mut board = Board::new(Bounds { max_fingerprints: usize::MAX, ..BOUNDS });
     let empty = board.memory();
-    let set = |copy: u64| (0..1000).map(|n| copy * 1000 + n).collect();
     for copy in 1..=100 {
-        board.enter(Place(copy), 0, Holds::Series(set(copy)));
+        let fingerprints: Vec<u64> = (copy * 1000..).take(1000).collect();
+        board.enter(Place(copy), 0, series(&fingerprints));
     }
     let full = board.memory();
     assert!(full > empty + 100_000 * 40, "{full}");
