@@ -220,6 +220,16 @@ async fn c1_http2_carries_ten_mebibytes() {
     assert!(primary.only().await.body == body, "the body was changed");
 }
 
+/// HTTP/2 may split cookies into several fields, HTTP/1.1 must not (RFC 9113, 8.2.3).
+#[tokio::test]
+async fn c1_http2_cookies_are_joined() {
+    let (primary, proxy) = echo().await;
+    let client = H2Client::connect(proxy.listen).await;
+    let head = h2_post("/x").header("cookie", "a=1").header("cookie", "b=2");
+    client.exchange(head, Frames::default().data("x")).await;
+    assert_eq!(primary.only().await.header("cookie").as_deref(), Some("a=1; b=2"));
+}
+
 #[tokio::test]
 async fn c1_http2_trailers_arrive() {
     let primary = Upstream::answering(Reply::ok()).await;

@@ -232,6 +232,11 @@ impl<S: AsyncRead + Unpin> Wire<S> {
         self.upto(mark).await
     }
 
+    /// Returns at the connection's end. What comes before is kept.
+    pub(crate) async fn ended(&mut self) {
+        while self.more().await {}
+    }
+
     /// Everything until the connection's end, however it ends.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.more().await {}
