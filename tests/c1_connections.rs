@@ -100,6 +100,23 @@ async fn c1_a_primary_that_closes_after_each_answer_is_not_noticed() {
     assert_eq!(primary.completed(), 30);
 }
 
+/// The race that every pool can lose: the primary closes an idle connection while a write is on its way.
+#[tokio::test]
+async fn c1_a_write_that_meets_a_closing_connection_is_sent_once_more() {
+    let primary = Upstream::scripted(|request| match request.earlier {
+        0 => Reply::ok(),
+        _ => Reply::silence().close(),
+    })
+    .await;
+    let proxy = Proxy::start(&Config::envoy().primary(primary.address())).await;
+    let mut client = proxy.client().await;
+    for n in 0..20 {
+        let got = client.exchange(&Request::push(bytes_of(1000, n))).await;
+        assert_eq!(got.status(), 200, "request {n}: {}", got.text());
+    }
+    assert!(primary.completed() > 20, "no connection was used again");
+}
+
 #[tokio::test]
 async fn c1_a_primary_that_restarts_between_two_requests_is_not_noticed() {
     let port = Port::reserve();

@@ -202,7 +202,10 @@ async fn serve(listener: TcpListener, book: Arc<Book>, script: Arc<Script>) {
 async fn connection(stream: TcpStream, book: Arc<Book>, script: Arc<Script>) {
     let (reader, mut writer) = stream.into_split();
     let mut wire = Wire::new(reader);
-    while let Some(message) = wire.request_head().await {
+    let mut count = 0;
+    while let Some(mut message) = wire.request_head().await {
+        message.earlier = count;
+        count += 1;
         let reply = script(&message);
         let place = book.begin(message);
         if let Some(gate) = &reply.reading {
