@@ -202,6 +202,21 @@ async fn c1_an_early_answer_of_a_primary_that_closes_reaches_the_client() {
     early_answer(Reply::raw(TOO_LARGE).early().close()).await;
 }
 
+/// An answer of several reads, and a reset right behind it: the writing fails while the reading still goes on.
+#[tokio::test]
+async fn c1_an_early_answer_of_a_primary_that_resets_arrives_whole() {
+    let body = "x".repeat(50_000);
+    let reply = format!("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 50000\r\n\r\n{body}");
+    let primary = Upstream::answering(Reply::raw(reply).early().close()).await;
+    let proxy = before(&primary).await;
+    for n in 0..10 {
+        let mut client = proxy.client().await;
+        let (got, sent) = client.attempt(&Request::push(bytes_of(10 << 20, 5)).bytes()).await;
+        let got = got.unwrap_or_else(|| panic!("no answer; sending ended with {sent:?}"));
+        assert_eq!((got.status(), got.body.len(), got.complete), (413, 50_000, true), "request {n}");
+    }
+}
+
 #[tokio::test]
 async fn c1_an_answer_is_passed_on_while_it_is_written() {
     let gate = Gate::closed();

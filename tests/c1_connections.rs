@@ -100,6 +100,23 @@ async fn c1_a_primary_that_closes_after_each_answer_is_not_noticed() {
     assert_eq!(primary.completed(), 30);
 }
 
+/// The race that every pool can lose: the primary closes an idle connection while a write is on its way.
+#[tokio::test]
+async fn c1_a_write_that_meets_a_closing_connection_is_sent_once_more() {
+    let primary = Upstream::scripted(|request| match request.earlier {
+        0 => Reply::ok(),
+        _ => Reply::silence().close(),
+    })
+    .await;
+    let proxy = Proxy::start(&Config::envoy().primary(primary.address())).await;
+    let mut client = proxy.client().await;
+    for n in 0..20 {
+        let got = client.exchange(&Request::push(bytes_of(1000, n))).await;
+        assert_eq!(got.status(), 200, "request {n}: {}", got.text());
+    }
+    assert!(primary.completed() > 20, "no connection was used again");
+}
+
 #[tokio::test]
 async fn c1_a_primary_that_restarts_between_two_requests_is_not_noticed() {
     let port = Port::reserve();
@@ -218,6 +235,16 @@ async fn c1_http2_carries_ten_mebibytes() {
     let answer = client.exchange(h2_post("/x"), Frames::default().data(body.clone())).await;
     assert_eq!(answer.head.status().as_u16(), 200);
     assert!(primary.only().await.body == body, "the body was changed");
+}
+
+/// HTTP/2 may split cookies into several fields, HTTP/1.1 must not (RFC 9113, 8.2.3).
+#[tokio::test]
+async fn c1_http2_cookies_are_joined() {
+    let (primary, proxy) = echo().await;
+    let client = H2Client::connect(proxy.listen).await;
+    let head = h2_post("/x").header("cookie", "a=1").header("cookie", "b=2");
+    client.exchange(head, Frames::default().data("x")).await;
+    assert_eq!(primary.only().await.header("cookie").as_deref(), Some("a=1; b=2"));
 }
 
 #[tokio::test]

@@ -281,3 +281,28 @@ async fn c4_the_timeout_begins_when_the_request_is_complete() {
     sending.send(request.wire_body()).await;
     assert_eq!(sending.answer().await.status(), 200);
 }
+
+/// A primary that answers `/first`, so that its connection is kept, and ends that connection with the next request.
+async fn repeated(second: &Request, target: &str) -> (Message, usize) {
+    let primary = Upstream::scripted(|request| match request.target() {
+        "/first" => Reply::ok(),
+        _ => Reply::silence().close(),
+    })
+    .await;
+    let proxy = Proxy::start(&Config::envoy().primary(primary.address())).await;
+    let mut client = proxy.client().await;
+    assert_eq!(client.exchange(&Request::get("/first")).await.status(), 200);
+    let answer = client.exchange(second).await;
+    (answer, primary.requests().iter().filter(|m| m.target() == target).count())
+}
+
+/// Whether the primary has acted on it is unknown: only what may safely happen twice is sent again, and only once.
+#[tokio::test]
+async fn c4_only_what_may_happen_twice_is_sent_again() {
+    let termination = format!("{TROUBLE}connection termination");
+    let (answer, sent) = repeated(&Request::new("POST", "/once").body("x"), "/once").await;
+    assert_eq!((answer.status(), answer.text(), sent), (503, termination.clone(), 1));
+    let (answer, sent) = repeated(&Request::push("x"), "/api/v1/push").await;
+    assert_eq!((answer.status(), answer.text()), (503, termination));
+    assert!((1..=2).contains(&sent), "sent {sent} times");
+}

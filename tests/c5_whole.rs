@@ -100,6 +100,16 @@ async fn c5_an_http2_stream_that_is_reset_in_mid_body_leaves_no_copy() {
     assert_eq!((mirror.begun(), primary.completed()), (0, 0));
 }
 
+/// Waits until the proxy knows that all clients have left.
+async fn gone(proxy: &Proxy) {
+    let ingress = [("envoy_http_conn_manager_prefix", "mimir_ingress")];
+    until("the proxy's notice of its client's leaving", async || {
+        let open = proxy.metrics().await.sum("envoy_http_downstream_cx_active", &ingress);
+        (open == 0).then_some(())
+    })
+    .await;
+}
+
 /// A complete request whose client leaves without waiting for the answer; both clusters must get it.
 async fn left(leave: impl FnOnce(Client)) {
     let gate = Gate::closed();
@@ -109,7 +119,15 @@ async fn left(leave: impl FnOnce(Client)) {
     client.send(Request::push(body.clone()).bytes()).await;
     primary.received(1).await;
     leave(client);
+    gone(&proxy).await;
     gate.open();
+    let ok = [("envoy_cluster_name", "primary"), ("envoy_response_code", "200")];
+    until("the primary's answer at the proxy", async || {
+        (proxy.metrics().await.sum("envoy_cluster_upstream_rq", &ok) == 1).then_some(())
+    })
+    .await;
+    // A cluster stops working on a write whose caller hangs up.
+    assert_eq!(primary.abandoned(), 0, "the proxy hung up on the primary");
     let copy = mirror.only().await;
     assert!(copy.complete && copy.body == body, "the copy was changed");
     let ledger = proxy.settled_at("secondary", 1).await;

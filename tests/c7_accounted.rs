@@ -177,6 +177,26 @@ async fn c7_a_connection_that_the_mirror_closed_meanwhile_loses_no_copy() {
     assert_eq!((ledger.delivered(), mirror.completed()), (50, 50), "{ledger:?}");
 }
 
+/// The same race lost: the connection ends when the copy is on its way, before a byte of an answer.
+#[tokio::test]
+async fn c7_a_reused_connection_that_ends_without_an_answer_is_no_attempt() {
+    let primary = Upstream::answering(Reply::ok()).await;
+    let mirror = Upstream::scripted(|request| match request.earlier {
+        0 => Reply::ok(),
+        _ => Reply::silence().close(),
+    })
+    .await;
+    let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
+    let proxy = Proxy::start(&config).await;
+    let mut client = proxy.client().await;
+    for n in 1..=20 {
+        assert_eq!(client.exchange(&Request::push(format!("{n}"))).await.status(), 200);
+        let ledger = proxy.settled_at("secondary", n).await;
+        assert_eq!(ledger.delivered(), n, "{ledger:?}");
+    }
+    assert!(mirror.completed() > 20, "no connection was used again");
+}
+
 #[tokio::test]
 async fn c7_an_otlp_push_that_is_taken_in_part_is_partial() {
     let primary = Upstream::answering(Reply::ok()).await;

@@ -34,6 +34,8 @@ pub(crate) struct Message {
     pub complete: bool,
     /// Status codes of the interim answers that came before this one.
     pub interim: Vec<u16>,
+    /// How many requests came before on the same connection (recorded requests only).
+    pub earlier: usize,
 }
 
 impl Message {
@@ -44,7 +46,7 @@ impl Message {
         let headers = lines.map(field).collect();
         let framing = Framing::None;
         let (body, trailers, interim) = (Vec::new(), Vec::new(), Vec::new());
-        Self { start, headers, framing, body, trailers, complete: false, interim }
+        Self { start, headers, framing, body, trailers, complete: false, interim, earlier: 0 }
     }
 
     /// The message of these bytes, a request's head.
@@ -230,6 +232,11 @@ impl<S: AsyncRead + Unpin> Wire<S> {
     /// The bytes up to and with `mark`.
     pub(crate) async fn until(&mut self, mark: &[u8]) -> Option<Vec<u8>> {
         self.upto(mark).await
+    }
+
+    /// Returns at the connection's end. What comes before is kept.
+    pub(crate) async fn ended(&mut self) {
+        while self.more().await {}
     }
 
     /// Everything until the connection's end, however it ends.

@@ -107,6 +107,7 @@ pub(crate) struct Upstream {
 struct Book {
     requests: Mutex<Vec<Message>>,
     connections: Mutex<usize>,
+    abandoned: Mutex<usize>,
 }
 
 impl Book {
@@ -169,6 +170,11 @@ impl Upstream {
         *self.book.connections.lock().expect("no panic in there")
     }
 
+    /// How many complete requests were abandoned: their connection ended while their answer waited at its gate.
+    pub(crate) fn abandoned(&self) -> usize {
+        *self.book.abandoned.lock().expect("no panic in there")
+    }
+
     /// Waits until `count` requests came in completely, and returns all requests.
     pub(crate) async fn received(&self, count: usize) -> Vec<Message> {
         let what = format!("{count} requests at {}", self.address);
@@ -196,7 +202,10 @@ async fn serve(listener: TcpListener, book: Arc<Book>, script: Arc<Script>) {
 async fn connection(stream: TcpStream, book: Arc<Book>, script: Arc<Script>) {
     let (reader, mut writer) = stream.into_split();
     let mut wire = Wire::new(reader);
-    while let Some(message) = wire.request_head().await {
+    let mut count = 0;
+    while let Some(mut message) = wire.request_head().await {
+        message.earlier = count;
+        count += 1;
         let reply = script(&message);
         let place = book.begin(message);
         if let Some(gate) = &reply.reading {
@@ -204,7 +213,9 @@ async fn connection(stream: TcpStream, book: Arc<Book>, script: Arc<Script>) {
         }
         let early = !reply.early || answer(&mut writer, &reply).await;
         let whole = early && read(&mut wire, &book, place).await;
-        let keep = whole && (reply.early || answer(&mut writer, &reply).await);
+        let answered = reply.early
+            || (whole && waited(&mut wire, &reply, &book).await && answer(&mut writer, &reply).await);
+        let keep = whole && answered;
         match reply.then {
             Then::KeepAlive if keep => {}
             Then::Reset => return reset(&writer),
@@ -220,6 +231,19 @@ async fn read(wire: &mut Wire<OwnedReadHalf>, book: &Book, place: usize) -> bool
     let complete = message.complete;
     book.requests.lock().expect("no panic in there")[place] = message;
     complete
+}
+
+/// Waits for the answer's gate; false if the connection ended first, which is noted.
+async fn waited(wire: &mut Wire<OwnedReadHalf>, reply: &Reply, book: &Book) -> bool {
+    let Some(gate) = &reply.gate else { return true };
+    tokio::select! {
+        biased;
+        () = gate.wait() => true,
+        () = wire.ended() => {
+            *book.abandoned.lock().expect("no panic in there") += 1;
+            false
+        }
+    }
 }
 
 /// Sends the answer; false if the connection is not worth keeping.
