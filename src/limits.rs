@@ -72,6 +72,10 @@ pub(crate) const LEASE_COPIES: u64 = 64;
 /// Fingerprints that one tenant's queue keeps, counted once for each copy that holds them (8 bytes each and about as
 /// much for the queue's own tables). A set that does not fit is held as "every series of the tenant".
 pub(crate) const ORDER_FINGERPRINTS: usize = 2 << 20;
+/// Events that wait for the order thread. Beyond, it is told no more and copies go by the cells' own rule.
+pub(crate) const ORDER_EVENTS: usize = 8 << 10;
+/// Permits of the order thread that wait for one worker.
+pub(crate) const ORDER_PERMITS: usize = 8 << 10;
 /// Largest uncompressed body whose series are read; a larger one holds every series of its tenant.
 pub(crate) const ORDER_UNCOMPRESSED: usize = 32 << 20;
 

@@ -60,8 +60,8 @@ pub(crate) struct Plan {
     pub(crate) addresses: Vec<watch::Receiver<Addresses>>,
     pub(crate) own_address: HeaderValue,
     pub(crate) inbox: mpsc::Receiver<Accepted>,
-    /// From the order thread.
-    pub(crate) permits: mpsc::Receiver<Permit>,
+    /// Permits for copies that wait: from the cells, and from the order thread.
+    pub(crate) permits: [mpsc::Receiver<Permit>; 2],
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -83,7 +83,9 @@ async fn run(plan: Plan) {
     let core = Rc::new(core(&plan, wheel));
     let connections = Connections::new(Rc::clone(&core));
     let Plan { mut inbox, mut phase, permits, .. } = plan;
-    tokio::task::spawn_local(let_go(Rc::clone(&core), permits));
+    for permits in permits {
+        tokio::task::spawn_local(let_go(Rc::clone(&core), permits));
+    }
     let started = Instant::now();
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
@@ -113,7 +115,7 @@ async fn run(plan: Plan) {
     core.mirrors.shutdown();
 }
 
-/// Passes the order thread's permits on.
+/// Lets waiting copies go.
 async fn let_go(core: Rc<Core>, mut permits: mpsc::Receiver<Permit>) {
     while let Some(permit) = permits.recv().await {
         core.mirrors.permit(permit);

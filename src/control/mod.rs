@@ -274,17 +274,20 @@ fn start_workers(
     addresses: &[watch::Receiver<Addresses>],
     phase: &watch::Receiver<Phase>,
 ) -> std::io::Result<(Vec<JoinHandle<()>>, Vec<Seat>)> {
-    // Room for every copy that the bounds allow, and for each rule that may let it go: permits can always be given.
+    // Room for every copy that the bounds allow: a cell can always give its permit.
     let copies: usize = config.mirrors.iter().map(|mirror| mirror.max_copies as usize).sum();
-    let channels = (0..stats.workers.len()).map(|_| mpsc::channel(2 * copies.max(1)));
-    let (permits, permitted): (Vec<_>, Vec<_>) = channels.unzip();
-    let (events, order_events) = std::sync::mpsc::channel();
+    let workers = || 0..stats.workers.len();
+    let (permits, permitted): (Vec<_>, Vec<_>) = workers().map(|_| mpsc::channel(copies.max(1))).unzip();
+    let (read, read_permitted): (Vec<_>, Vec<_>) =
+        workers().map(|_| mpsc::channel(limits::ORDER_PERMITS)).unzip();
+    let (events, order_events) = std::sync::mpsc::sync_channel(limits::ORDER_EVENTS);
     let mirrors = config.mirrors.iter().enumerate();
     let shared: Vec<_> =
         mirrors.map(|(index, mirror)| Shared::new(index, mirror, &events, &permits)).collect();
     let mut seats = Vec::new();
-    let mut threads = vec![order::thread::spawn(order_events, permits)?];
-    for (index, (stats_of_worker, permits)) in stats.workers.iter().zip(permitted).enumerate() {
+    let mut threads = vec![order::thread::spawn(order_events, read)?];
+    let permits = permitted.into_iter().zip(read_permitted);
+    for (index, (stats_of_worker, permits)) in stats.workers.iter().zip(permits).enumerate() {
         let (seat, inbox) = mpsc::channel(limits::WORKER_INBOX);
         seats.push(Seat::new(seat));
         let plan = Plan {
@@ -297,7 +300,7 @@ fn start_workers(
             addresses: addresses.to_vec(),
             own_address: own_address(),
             inbox,
-            permits,
+            permits: permits.into(),
             phase: phase.clone(),
         };
         threads.push(worker::spawn(plan)?);

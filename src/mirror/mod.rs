@@ -91,7 +91,7 @@ impl Shared {
     pub(crate) fn new(
         index: usize,
         mirror: &Mirror,
-        events: &mpsc::Sender<Event>,
+        events: &mpsc::SyncSender<Event>,
         permits: &[tokio::sync::mpsc::Sender<Permit>],
     ) -> Self {
         Self {

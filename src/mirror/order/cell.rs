@@ -30,8 +30,8 @@ pub(crate) struct Cells {
     mirror: u32,
     cells: Box<[Mutex<Cell>]>,
     hasher: RandomState,
-    events: mpsc::Sender<Event>,
-    /// By worker. Each has room for every copy that the mirrors' bounds allow.
+    events: mpsc::SyncSender<Event>,
+    /// By worker. Each has room for every copy that the mirrors' bounds allow: a copy gets one permit of its cell.
     permits: Vec<tokio::sync::mpsc::Sender<Permit>>,
 }
 
@@ -48,6 +48,8 @@ struct Cell {
     entries: Slab<(Entry, bool)>,
     /// The order thread knows them too.
     read: bool,
+    /// The order thread knows copies that it must forget before it is told of others.
+    stale: bool,
 }
 
 #[derive(Debug)]
@@ -91,7 +93,7 @@ impl Cell {
 impl Cells {
     pub(crate) fn new(
         mirror: u32,
-        events: mpsc::Sender<Event>,
+        events: mpsc::SyncSender<Event>,
         permits: Vec<tokio::sync::mpsc::Sender<Permit>>,
     ) -> Arc<Self> {
         let cells = (0..CELLS).map(|_| Mutex::default()).collect();
@@ -115,9 +117,7 @@ impl Cells {
         cell.next += 1;
         let entry = entry(place);
         let (worker, arrived_ms) = (entry.worker, entry.arrived_ms);
-        if cell.read {
-            self.tell(Event::Enter(key, entry.clone()));
-        }
+        self.tell(&mut cell, || Event::Enter(key, entry.clone()));
         let kept = cell.entries.insert((entry, false));
         let way = if cell.open.is_empty() { Way::Direct } else { Way::Queued };
         if way == Way::Queued {
@@ -130,26 +130,27 @@ impl Cells {
 
     /// Reading begins when the oldest newcomer has waited for long, and ends when none waits.
     fn consider_reading(&self, key: Key, cell: &mut Cell, now_ms: u64) {
-        let oldest = cell.waiting.front().map(|waiting| now_ms.saturating_sub(waiting.arrived_ms));
-        match (oldest, cell.read) {
-            (Some(waited), false) if waited > WAIT_MS => {
-                cell.read = true;
-                let mut entries: Vec<_> = cell.entries.iter().map(|(_, entry)| entry.clone()).collect();
-                entries.sort_unstable_by_key(|(entry, _)| entry.place);
-                for (entry, trails) in entries {
-                    let place = entry.place;
-                    self.tell(Event::Enter(key, entry));
-                    // Told before later copies enter: at worst those wait for more than they had to.
-                    if trails {
-                        self.tell(Event::Trail(key, place));
-                    }
-                }
+        let waited = cell.waiting.front().map(|waiting| now_ms.saturating_sub(waiting.arrived_ms));
+        if waited.is_none() && cell.read {
+            cell.read = false;
+            cell.stale = true;
+        }
+        if cell.stale && self.events.try_send(Event::Forget(key)).is_ok() {
+            cell.stale = false;
+        }
+        if cell.read || cell.stale || waited.is_none_or(|waited| waited <= WAIT_MS) {
+            return;
+        }
+        cell.read = true;
+        let mut entries: Vec<_> = cell.entries.iter().map(|(_, entry)| entry.clone()).collect();
+        entries.sort_unstable_by_key(|(entry, _)| entry.place);
+        for (entry, trails) in entries {
+            let place = entry.place;
+            self.tell(cell, || Event::Enter(key, entry));
+            // Told before later copies enter: at worst those wait for more than they had to.
+            if trails {
+                self.tell(cell, || Event::Trail(key, place));
             }
-            (None, true) => {
-                cell.read = false;
-                self.tell(Event::Forget(key));
-            }
-            _ => {}
         }
     }
 
@@ -162,18 +163,14 @@ impl Cells {
         if let Some((_, trails)) = cell.entries.get_mut(kept) {
             *trails = true;
         }
-        if cell.read {
-            self.tell(Event::Trail(key, place));
-        }
+        self.tell(&mut cell, || Event::Trail(key, place));
         number
     }
 
     fn leave(&self, key: Key, place: Place, kept: usize, number: Option<u64>) {
         let mut cell = self.lock(key);
         cell.entries.try_remove(kept);
-        if cell.read {
-            self.tell(Event::Finish(key, place));
-        }
+        self.tell(&mut cell, || Event::Finish(key, place));
         let freed = number.map(|number| cell.close(number)).unwrap_or_default();
         drop(cell);
         for waiting in freed {
@@ -184,10 +181,13 @@ impl Cells {
         }
     }
 
-    /// Told under the cell's lock, so that for one cell the order of events is the order of what happened.
-    fn tell(&self, event: Event) {
-        // Without the order thread the first rule goes on alone.
-        let _ = self.events.send(event);
+    /// Tells the order thread, if it reads for this cell. Under the cell's lock, so that the order of events is the
+    /// order of what happened. A thread that is too far behind is told no more: the cell's own rule goes on alone.
+    fn tell(&self, cell: &mut Cell, event: impl FnOnce() -> Event) {
+        if cell.read && self.events.try_send(event()).is_err() {
+            cell.read = false;
+            cell.stale = true;
+        }
     }
 
     #[allow(clippy::indexing_slicing, reason = "`key` keeps the index below the number of cells")]
@@ -271,6 +271,8 @@ mod tests {
     use super::super::By;
     use super::*;
 
+    const ROOM: usize = 32;
+
     struct Rig {
         cells: Rc<Handle>,
         events: mpsc::Receiver<Event>,
@@ -278,7 +280,7 @@ mod tests {
     }
 
     fn rig() -> Rig {
-        let (event, events) = mpsc::channel();
+        let (event, events) = mpsc::sync_channel(ROOM);
         let (permit, permits) = tokio::sync::mpsc::channel(100);
         Rig { cells: Rc::new(Handle(Cells::new(0, event, vec![permit]))), events, permits }
     }
@@ -380,6 +382,24 @@ mod tests {
         drop((second, third));
         drop(rig.take_at(1, WAIT_MS + 2));
         assert_eq!(rig.told(), ["trail 1", "finish 0", "finish 1", "finish 2", "enter 3", "forget"]);
+    }
+
+    #[test]
+    fn c8_an_order_thread_that_is_far_behind_is_left_alone_until_it_has_forgotten() {
+        let mut rig = rig();
+        let (first, _) = rig.take_at(1, 0);
+        first.0.trail();
+        let mut waiting: Vec<_> = (0..2 * ROOM).map(|_| rig.take_at(1, 1 + WAIT_MS).0).collect();
+        waiting.push(rig.take_at(1, 2 + 2 * WAIT_MS).0);
+        let told = rig.told();
+        assert_eq!(told.len(), ROOM);
+        assert!(told.iter().all(|event| event.starts_with("enter") || event == "trail 0"));
+        let now = 3 + 3 * WAIT_MS;
+        waiting.push(rig.take_at(1, now).0);
+        let told = rig.told();
+        assert_eq!(told[..3], ["forget", "enter 0", "trail 0"], "it begins anew");
+        drop(first);
+        assert_eq!(rig.permitted().len(), waiting.len(), "nobody waited for it");
     }
 
     /// Against the rule spelled out: random histories of one tenant.

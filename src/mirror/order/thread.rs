@@ -34,7 +34,7 @@ pub(crate) fn spawn(events: Receiver<Event>, workers: Vec<Sender<Permit>>) -> io
 }
 
 struct Order {
-    /// By worker. Each has room for every copy that the mirrors' bounds allow.
+    /// By worker. One that is full loses nothing: the cells' own rule goes on.
     workers: Vec<Sender<Permit>>,
     /// Tenants whose copies have waited for long.
     queues: HashMap<Key, Queue>,
@@ -87,7 +87,6 @@ impl Order {
         for queue in self.queues.values_mut() {
             queue.permits(|worker, permit| {
                 if let Some(worker) = self.workers.get(worker) {
-                    // Refused only by a worker that has left.
                     let _ = worker.try_send(permit);
                 }
             });
