@@ -20,7 +20,7 @@ use super::budget::Reservation;
 use super::head::{self, Framing};
 use super::ledger::Outcome;
 use super::order::cell::{Held, Ticket, Way};
-use super::order::{By, Entry, Wire};
+use super::order::{By, Entry, Key, Wire};
 use super::{Copy, Mirrors, One, Target};
 use crate::limits::COPY_OVERHEAD;
 use crate::paths::Kind;
@@ -75,12 +75,22 @@ struct Collected {
     timeout: Option<Duration>,
 }
 
+/// A request that will take a place in its tenant's order.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    /// Hash of the tenant that the mirror will see.
+    tenant: u64,
+    key: Key,
+    /// See [`Cells::begin`](super::order::cell::Cells::begin).
+    behind: u64,
+}
+
 /// One mirror's part of a collected request.
 #[derive(Debug)]
 struct Leg {
     mirror: usize,
-    /// Hash of the tenant that the mirror will see; `None` if its copies are not kept in order.
-    tenant: Option<u64>,
+    /// Where its place will be taken; `None` if its copies are not kept in order.
+    order: Option<Begun>,
     head: Vec<u8>,
     reservation: Reservation,
     refused: Option<Outcome>,
@@ -210,7 +220,7 @@ impl Collected {
             content_type: self.content_type.clone(),
             content_encoding: self.content_encoding.clone(),
         });
-        let ticket = leg.tenant.map(|tenant| self.take_place(mirrors, target, tenant, &wire));
+        let ticket = leg.order.map(|begun| self.take_place(mirrors, target, begun, &wire));
         let copy = Copy {
             wire,
             answer_has_body: self.answer_has_body,
@@ -232,20 +242,20 @@ impl Collected {
         &self,
         mirrors: &Mirrors,
         target: &Target,
-        tenant: u64,
+        begun: Begun,
         wire: &Arc<Wire>,
     ) -> (Rc<Ticket>, Way) {
         let by = match self.kind {
             Kind::Write => By::Series,
             _ => {
                 let peer = self.peer.to_canonical().to_string();
-                By::Sender(target.cells.hash(&[&tenant.to_ne_bytes(), peer.as_bytes()]))
+                By::Sender(target.cells.hash(&[&begun.tenant.to_ne_bytes(), peer.as_bytes()]))
             }
         };
         let arrived_ms = mirrors.started.elapsed().as_millis() as u64;
         let entry =
             |place| Entry { place, arrived_ms, worker: mirrors.worker, by, wire: Arc::downgrade(wire) };
-        Ticket::take(&target.cells, target.cells.key(tenant), entry)
+        Ticket::take(&target.cells, begun.key, begun.behind, entry)
     }
 }
 
@@ -270,8 +280,12 @@ impl Leg {
         let granted = reservation.grow(COPY_OVERHEAD + bytes.capacity() as u64);
         let refused = (!granted).then_some(Outcome::DroppedBufferFull);
         let ordered = facts.kind.is_write() && target.settings.order == Order::Series;
-        let tenant = ordered.then(|| tenant(target, policy, head));
-        Some(Self { mirror: policy.mirror, tenant, head: bytes, reservation, refused })
+        let order = ordered.then(|| {
+            let tenant = tenant(target, policy, head);
+            let key = target.cells.key(tenant);
+            Begun { tenant, key, behind: target.cells.begin(key) }
+        });
+        Some(Self { mirror: policy.mirror, order, head: bytes, reservation, refused })
     }
 
     fn refuse(&mut self, outcome: Outcome) {

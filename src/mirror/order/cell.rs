@@ -3,12 +3,14 @@
 //! A cell is the one thing that workers share on the path of a request. Its lock is held for a few instructions and
 //! never while anything is computed, read or sent to a mirror; the order thread never takes it.
 //!
-//! Copies that begin to trail are numbered. A newcomer remembers how many had begun to trail when it arrived, and
-//! may go once all of those have left. The numbers that are still open are a short list with a lowest one, and the
-//! newcomers that wait form a queue, so each step costs the same however long the queue is.
+//! Copies that begin to trail are numbered. A newcomer remembers how many had begun to trail when its request began,
+//! and may go once all of those have left: a sender's next request begins after the answer to the one before. That
+//! moment, and not the one when the request is complete, is what keeps large bodies from waiting: what trailed when
+//! one of 1 MiB began has mostly left when its last byte arrives. The numbers that are still open are a short list
+//! with a lowest one, so each step costs next to nothing however many copies wait.
 
 use std::cell::Cell as Flag;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -42,8 +44,8 @@ struct Cell {
     trailed: u64,
     /// From the lowest number on that has not left: whether each is still open. Empty if nothing trails.
     open: VecDeque<bool>,
-    /// Newcomers that wait, in the order of their places.
-    waiting: VecDeque<Waiting>,
+    /// Newcomers that wait: each may go when all numbers below its first key have left.
+    waiting: BTreeMap<(u64, Place), Waiting>,
     /// All unfinished copies, and whether each trails.
     entries: Slab<(Entry, bool)>,
     /// The order thread knows them too.
@@ -54,11 +56,8 @@ struct Cell {
 
 #[derive(Debug)]
 struct Waiting {
-    place: Place,
     worker: usize,
     arrived_ms: u64,
-    /// It may go when all numbers below this have left.
-    behind: u64,
 }
 
 /// What becomes of a copy that took its place.
@@ -75,8 +74,8 @@ impl Cell {
         self.trailed - self.open.len() as u64
     }
 
-    /// The number has left. Returns the copies that may go now.
-    fn close(&mut self, number: u64) -> Vec<Waiting> {
+    /// The number has left. Returns the copies that may go now, each with the worker that holds it.
+    fn close(&mut self, number: u64) -> Vec<(Place, usize)> {
         let at = number.wrapping_sub(self.lowest_open()) as usize;
         if let Some(open) = self.open.get_mut(at) {
             *open = false;
@@ -85,8 +84,12 @@ impl Cell {
             self.open.pop_front();
         }
         let lowest = self.lowest_open();
-        let freed = self.waiting.iter().take_while(|waiting| waiting.behind <= lowest).count();
-        self.waiting.drain(..freed).collect()
+        let mut freed = Vec::new();
+        while let Some(first) = self.waiting.first_entry().filter(|first| first.key().0 <= lowest) {
+            let ((_, place), waiting) = first.remove_entry();
+            freed.push((place, waiting.worker));
+        }
+        freed
     }
 }
 
@@ -110,8 +113,14 @@ impl Cells {
         Key { mirror: self.mirror, cell: (tenant % CELLS as u64) as u32 }
     }
 
-    /// Gives a copy its place; `entry` is made from it. Also returns where the cell keeps the copy.
-    fn enter(&self, key: Key, entry: impl FnOnce(Place) -> Entry) -> (Place, usize, Way) {
+    /// A request of this tenant begins: how many copies have begun to trail.
+    pub(crate) fn begin(&self, key: Key) -> u64 {
+        self.lock(key).trailed
+    }
+
+    /// Gives a copy its place; `entry` is made from it. `behind` is what [`Cells::begin`] answered. Also returns where
+    /// the cell keeps the copy.
+    fn enter(&self, key: Key, behind: u64, entry: impl FnOnce(Place) -> Entry) -> (Place, usize, Way) {
         let mut cell = self.lock(key);
         let place = Place(cell.next);
         cell.next += 1;
@@ -119,10 +128,9 @@ impl Cells {
         let (worker, arrived_ms) = (entry.worker, entry.arrived_ms);
         self.tell(&mut cell, || Event::Enter(key, entry.clone()));
         let kept = cell.entries.insert((entry, false));
-        let way = if cell.open.is_empty() { Way::Direct } else { Way::Queued };
+        let way = if cell.lowest_open() >= behind { Way::Direct } else { Way::Queued };
         if way == Way::Queued {
-            let behind = cell.trailed;
-            cell.waiting.push_back(Waiting { place, worker, arrived_ms, behind });
+            cell.waiting.insert((behind, place), Waiting { worker, arrived_ms });
         }
         self.consider_reading(key, &mut cell, arrived_ms);
         (place, kept, way)
@@ -130,7 +138,8 @@ impl Cells {
 
     /// Reading begins when the oldest newcomer has waited for long, and ends when none waits.
     fn consider_reading(&self, key: Key, cell: &mut Cell, now_ms: u64) {
-        let waited = cell.waiting.front().map(|waiting| now_ms.saturating_sub(waiting.arrived_ms));
+        let oldest = cell.waiting.first_key_value();
+        let waited = oldest.map(|(_, waiting)| now_ms.saturating_sub(waiting.arrived_ms));
         if waited.is_none() && cell.read {
             cell.read = false;
             cell.stale = true;
@@ -173,10 +182,10 @@ impl Cells {
         self.tell(&mut cell, || Event::Finish(key, place));
         let freed = number.map(|number| cell.close(number)).unwrap_or_default();
         drop(cell);
-        for waiting in freed {
-            if let Some(worker) = self.permits.get(waiting.worker) {
+        for (place, worker) in freed {
+            if let Some(worker) = self.permits.get(worker) {
                 // Refused only by a worker that has left.
-                let _ = worker.try_send(Permit { key, place: waiting.place, read: false });
+                let _ = worker.try_send(Permit { key, place, read: false });
             }
         }
     }
@@ -224,9 +233,14 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Takes a place.
-    pub(crate) fn take(cells: &Rc<Handle>, key: Key, entry: impl FnOnce(Place) -> Entry) -> (Rc<Self>, Way) {
-        let (place, kept, way) = cells.enter(key, entry);
+    /// Takes a place. `behind` is what [`Cells::begin`] answered when the request began.
+    pub(crate) fn take(
+        cells: &Rc<Handle>,
+        key: Key,
+        behind: u64,
+        entry: impl FnOnce(Place) -> Entry,
+    ) -> (Rc<Self>, Way) {
+        let (place, kept, way) = cells.enter(key, behind, entry);
         let (number, left) = (Flag::new(None), Flag::new(false));
         (Rc::new(Self { cells: Rc::clone(cells), key, place, kept, number, left }), way)
     }
@@ -287,8 +301,16 @@ mod tests {
 
     impl Rig {
         fn take_at(&self, tenant: u64, arrived_ms: u64) -> (Held, Way) {
+            self.take_begun(tenant, arrived_ms, self.begin(tenant))
+        }
+
+        fn begin(&self, tenant: u64) -> u64 {
+            self.cells.begin(self.cells.key(tenant))
+        }
+
+        fn take_begun(&self, tenant: u64, arrived_ms: u64, behind: u64) -> (Held, Way) {
             let entry = |place| Entry { place, arrived_ms, worker: 0, by: By::Series, wire: Weak::new() };
-            let (ticket, way) = Ticket::take(&self.cells, self.cells.key(tenant), entry);
+            let (ticket, way) = Ticket::take(&self.cells, self.cells.key(tenant), behind, entry);
             (Held(ticket), way)
         }
 
@@ -342,6 +364,20 @@ mod tests {
         assert_eq!(rig.permitted(), [4]);
         drop((fourth, fifth));
         assert_eq!(rig.take().1, Way::Direct);
+    }
+
+    #[test]
+    fn c8_what_begins_to_trail_while_a_request_arrives_is_no_reason_to_wait() {
+        let mut rig = rig();
+        let (first, _) = rig.take();
+        let (second, _) = rig.take();
+        first.0.trail();
+        let begun = rig.begin(1);
+        second.0.trail();
+        let (_third, way) = rig.take_begun(1, 0, begun);
+        assert_eq!(way, Way::Queued);
+        drop(first);
+        assert_eq!(rig.permitted(), [2], "the second was not answered yet when the third began");
     }
 
     #[test]

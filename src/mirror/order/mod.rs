@@ -5,9 +5,9 @@
 //! gets a place in its tenant's [`cell`] when its request is complete, and is said to trail from the moment its
 //! client may be answered until its final outcome. Two rules let a copy go, each of them enough:
 //!
-//! - **Nothing read** (`cell`, on the workers): all copies that trailed when it arrived have their outcome. A sender
-//!   that keeps the specification's order has one request in progress for each series, so what did not trail then
-//!   shares no series with it. With a mirror as fast as the primary that is nearly always so at once.
+//! - **Nothing read** (`cell`, on the workers): all copies that trailed when its request began have their outcome. A
+//!   sender that keeps the specification's order has one request in progress for each series, so what did not trail
+//!   then shares no series with it. With a mirror as fast as the primary that is nearly always so at once.
 //! - **Series read** ([`thread`], [`board`]): no earlier copy without an outcome carries one of its series. Only where
 //!   copies have waited some milliseconds does the order thread read what they carry and let go what may go; a
 //!   distant mirror so gets all the concurrency there is. When that thread is behind, the first rule goes on alone.
