@@ -226,3 +226,63 @@ async fn c7_what_is_in_flight_is_pending() {
     gate.open();
     assert_eq!(proxy.settled_at("secondary", 20).await.delivered(), 20);
 }
+
+/// However a mirror frames its answer, the answer's end is found, and the next copy goes its way.
+#[tokio::test]
+async fn c7_every_framing_of_the_mirrors_answer_is_understood() {
+    let answers = [
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nuntil the end",
+        "HTTP/1.0 200 OK\r\n\r\nold",
+    ];
+    for answer in answers {
+        let primary = Upstream::answering(Reply::ok()).await;
+        let closes = answer.contains("close") || answer.contains("HTTP/1.0");
+        let reply = if closes { Reply::raw(answer).close() } else { Reply::raw(answer) };
+        let mirror = Upstream::answering(reply).await;
+        let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
+        let proxy = Proxy::start(&config).await;
+        let mut client = proxy.client().await;
+        for n in 1..=5 {
+            assert_eq!(client.exchange(&Request::push("x")).await.status(), 200);
+            // One after the other, so that a connection that can be used again is.
+            let ledger = proxy.settled_at("secondary", n).await;
+            assert_eq!(ledger.delivered(), n, "{answer:?}: {ledger:?}");
+        }
+        assert_eq!(mirror.connections(), if closes { 5 } else { 1 }, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn c7_the_mirrors_answer_to_a_copied_head_has_no_body() {
+    let primary = Upstream::answering(Reply::raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")).await;
+    let mirror = Upstream::answering(Reply::raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")).await;
+    let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
+    let proxy = Proxy::start(&config).await;
+    let mut client = proxy.client().await;
+    for n in 1..=3 {
+        client.send(Request::new("HEAD", "/x").bytes()).await;
+        assert_eq!(client.answer_to_head().await.status(), 200);
+        assert_eq!(proxy.settled_at("secondary", n).await.delivered(), n);
+    }
+}
+
+/// A verdict that comes before the copy is sent is a verdict, not a broken connection.
+#[tokio::test]
+async fn c7_a_mirror_that_answers_before_it_has_read_all_is_understood() {
+    let primary = Upstream::answering(Reply::ok()).await;
+    let answer = "HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let mirror = Upstream::answering(Reply::raw(answer).early()).await;
+    let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
+    let proxy = Proxy::start(&config).await;
+    let mut client = proxy.client().await;
+    for _ in 0..5 {
+        assert_eq!(client.exchange(&Request::push(bytes_of(5 << 20, 1))).await.status(), 200);
+    }
+    let ledger = proxy.settled_at("secondary", 5).await;
+    assert_eq!(ledger.reason("rejected", "other"), 5, "{ledger:?}");
+}

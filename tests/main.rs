@@ -24,6 +24,8 @@ mod c3_bounded;
 mod c4_errors;
 mod c5_whole;
 mod c6_same_request;
+mod c6_shares;
+mod c6_which;
 mod c7_accounted;
 mod dns;
 mod documented_config;
