@@ -10,6 +10,8 @@ pub(crate) struct Lifecycle {
     /// `POST /healthcheck/fail`, or a drain before exit: `/ready` answers 503 `DRAINING` and answers to clients
     /// carry `connection: close`, so that load balancers and clients go elsewhere.
     failing: AtomicBool,
+    /// Listeners close soon: answers to clients carry `connection: close`, while `/ready` stays as it is.
+    closing: AtomicBool,
 }
 
 impl Lifecycle {
@@ -27,6 +29,15 @@ impl Lifecycle {
 
     pub(crate) fn is_failing(&self) -> bool {
         self.failing.load(Relaxed)
+    }
+
+    pub(crate) fn set_closing(&self) {
+        self.closing.store(true, Relaxed);
+    }
+
+    /// Whether clients are asked to connect elsewhere.
+    pub(crate) fn asks_to_leave(&self) -> bool {
+        self.is_failing() || self.closing.load(Relaxed)
     }
 
     /// Envoy's name of the state, as in `/ready` and `/server_info`.

@@ -47,18 +47,20 @@ impl Kind {
 const ALWAYS: [&str; 9] = [
     "/ingester/shutdown",
     "/ingester/flush",
-    "/ingester/prepare-",
+    "/prepare-",
     "/ingester/mode",
     "/ingester/renewtokens",
     "/compactor/delete_tenant",
     "/delete_tenant_config",
-    "/store-gateway/prepare-shutdown",
     "/debug/pprof",
+    "/debug/fgprof",
 ];
 
 /// Destructive unless the method is safe: forms and API calls that change the cluster's state.
-const UNLESS_SAFE: [&str; 12] = [
+const UNLESS_SAFE: [&str; 14] = [
     "/ring",
+    "-ring",
+    "/unregister-on-shutdown",
     "/memberlist",
     "/config/v1/rules",
     "/ruler/",
@@ -132,6 +134,12 @@ mod tests {
         assert_eq!(Kind::of(&Method::POST, "/prometheus/config/v1/rules/ns"), Kind::Destructive);
         assert_eq!(Kind::of(&Method::GET, "/prometheus/config/v1/rules/ns"), Kind::Other);
         assert_eq!(Kind::of(&Method::DELETE, "/api/v1/alerts"), Kind::Destructive);
+        assert_eq!(Kind::of(&Method::POST, "/ingester/partition-ring"), Kind::Destructive);
+        assert_eq!(Kind::of(&Method::PUT, "/ingester/unregister-on-shutdown"), Kind::Destructive);
+        assert_eq!(
+            Kind::of(&Method::GET, "/usage-tracker/prepare-instance-ring-downscale"),
+            Kind::Destructive
+        );
         assert_eq!(Kind::of(&Method::POST, "/prometheus/api/v1/query_range"), Kind::Other);
     }
 }

@@ -127,6 +127,7 @@ impl Process {
                     Command::FailHealthCheck => self.lifecycle.set_failing(true),
                     Command::PassHealthCheck => self.lifecycle.set_failing(false),
                     Command::DrainListeners { graceful } => {
+                        self.lifecycle.set_closing();
                         let after = if graceful { self.drain_time } else { Duration::ZERO };
                         drain_listeners_at = Some(tokio::time::Instant::now() + after);
                     }

@@ -201,7 +201,7 @@ impl<'a> Exchange<'a> {
 
     fn finish_head(&self, head: &mut http::response::Parts, took: Duration) {
         headers::to_client(head, &self.site.http.conventions, self.version, took, &self.core.date.borrow());
-        if self.version == Version::HTTP_11 && (self.core.lifecycle.is_failing() || self.closes(head)) {
+        if self.version == Version::HTTP_11 && (self.core.lifecycle.asks_to_leave() || self.closes(head)) {
             head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }

@@ -6,7 +6,7 @@ use super::cluster::Answers;
 use super::{Kind, Metrics, Unit, Value, sanitized, sum};
 use crate::admin::View;
 use crate::stats::histogram::HistogramSum;
-use crate::stats::mirror::{MirrorStats, Outcome};
+use crate::stats::mirror::{MirrorStats, Outcome, Path};
 
 /// Text name, Prometheus name, kind, help.
 type Row = (&'static str, &'static str, Kind, &'static str, fn(&MirrorStats) -> u64);
@@ -72,6 +72,7 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
         let one = One { view, index, label: &mirror.name, text: sanitized(&mirror.name) };
         one.counts(metrics);
         one.outcomes(metrics);
+        one.ordered(metrics);
         one.bounds(mirror.buffer, metrics);
         one.duration(metrics);
     }
@@ -124,6 +125,20 @@ impl One<'_> {
             let n = self.ledgers().map(|ledger| ledger.outcome(outcome)).sum();
             let labels = [self.labels(), vec![("outcome", kind.to_owned()), ("reason", reason.to_owned())]];
             family.push(self.text(&format!("requests.{text}")), labels.concat(), Value::Number(n));
+        }
+    }
+
+    fn ordered(&self, metrics: &mut Metrics) {
+        let family = metrics.family(
+            "mimir_mirror_ordered_total".into(),
+            Kind::Counter,
+            Unit::Kept,
+            "Copies kept in order by how they came to be sent: direct, waited, or waited and their series read.",
+        );
+        for path in Path::ALL {
+            let n = self.ledgers().map(|ledger| ledger.ordered(path)).sum();
+            let labels = [self.labels(), vec![("path", path.label().to_owned())]];
+            family.push(self.text(&format!("ordered.{}", path.label())), labels.concat(), Value::Number(n));
         }
     }
 
