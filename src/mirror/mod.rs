@@ -192,7 +192,8 @@ pub(crate) struct Parts<'a> {
 impl Mirrors {
     pub(crate) fn new(parts: Parts<'_>) -> Self {
         let mirrors = parts.config.mirrors.iter().zip(parts.shared).enumerate();
-        let targets = mirrors.filter_map(|(index, (mirror, shared))| Target::new(&parts, index, mirror, shared));
+        let targets =
+            mirrors.filter_map(|(index, (mirror, shared))| Target::new(&parts, index, mirror, shared));
         Self {
             targets: targets.collect(),
             worker: parts.worker,

@@ -243,7 +243,8 @@ impl Collected {
             }
         };
         let arrived_ms = mirrors.started.elapsed().as_millis() as u64;
-        let entry = |place| Entry { place, arrived_ms, worker: mirrors.worker, by, wire: Arc::downgrade(wire) };
+        let entry =
+            |place| Entry { place, arrived_ms, worker: mirrors.worker, by, wire: Arc::downgrade(wire) };
         Ticket::take(&target.cells, target.cells.key(tenant), entry)
     }
 }

@@ -47,7 +47,11 @@ impl Reader {
     /// The series that a copy carries.
     fn read(&mut self, wire: &Wire) -> Holds {
         self.body.clear();
-        wire.chunks.iter().skip(1).take(wire.body_chunks).for_each(|chunk| self.body.extend_from_slice(chunk));
+        wire.chunks
+            .iter()
+            .skip(1)
+            .take(wire.body_chunks)
+            .for_each(|chunk| self.body.extend_from_slice(chunk));
         let text = |value: &Option<http::HeaderValue>| {
             value.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
