@@ -95,7 +95,6 @@ async fn c8_other_credentials_are_another_tenant() {
     let clusters = holding(&gate, move |request, _| is_slow(request)).await;
     let mut client = clusters.proxy.client().await;
     in_turn(&mut client, (0..BATCHES).map(of("slow"))).await;
-    // Unreadable for whoever shares the tenant: a barrier.
     for who in ["a", "b"] {
         in_turn(&mut client, (0..BATCHES).map(of(who))).await;
     }

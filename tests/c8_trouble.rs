@@ -114,7 +114,10 @@ async fn c8_a_writer_that_times_out_and_repeats_loses_nothing() {
         _ => Treatment::prompt(),
     })
     .await;
-    let secondary = Receiver::treating(Treatment::after(&Latency::between(0..=60))).await;
+    // The copies of what the clients give up are the slow ones.
+    let (slow, fast) = (Latency::constant(250), Latency::between(0..=20));
+    let secondary =
+        Receiver::scripted(move |_, n| Treatment::after(if n % 5 == 1 { &slow } else { &fast })).await;
     let clusters = Clusters::of(primary, secondary, &[], &["--concurrency", "2"]).await;
     impatient(&clusters, &Writer::new("a"), BATCHES).await;
     let copies = (BATCHES + BATCHES / 4) as u64;
