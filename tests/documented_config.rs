@@ -63,8 +63,27 @@ async fn send(target: &Target, sender: Prometheus, scrapes: usize, primary: &Pro
     series
 }
 
+/// Sends like [`send`], but nothing gets through for the first scrapes, so that the sender has to catch up.
+pub(crate) async fn send_backlog(proxy: &Proxy, primary: &Prometheus) -> AllSeries {
+    let way = Relay::before(proxy.listen).await;
+    way.set(Way::Cut);
+    let target = Target::start().await;
+    let sender =
+        Prometheus::sender(target.address(), &format!("http://{}/api/v1/write", way.address())).await;
+    until("a backlog", async || (target.scrapes() >= 16).then_some(())).await;
+    assert_eq!(count(&primary.series().await), 0, "nothing was held up");
+    way.set(Way::Open);
+    until("the end of the backlog", async || {
+        let scraped = target.scrapes();
+        let held = count(&primary.series().await);
+        (held >= scraped.saturating_sub(2) * Target::SERIES).then_some(())
+    })
+    .await;
+    send(&target, sender, 20, primary).await
+}
+
 /// Waits until both have the same series with the same samples, thousands of them.
-async fn assert_same(expected: &AllSeries, secondary: &Prometheus) {
+pub(crate) async fn assert_same(expected: &AllSeries, secondary: &Prometheus) {
     assert!(count(expected) >= 5000, "only {} samples", count(expected));
     until("the secondary's equality", async || (secondary.series().await == *expected).then_some(())).await;
 }

@@ -1,13 +1,13 @@
 //! A client that sends exactly the bytes it is told, and keeps exactly those it gets.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::http1::{Message, Wire};
 use super::request::Request;
@@ -22,7 +22,18 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) async fn connect(to: SocketAddr) -> Self {
         let connect = within(format!("a connection to {to}"), TcpStream::connect(to)).await;
-        let stream = connect.unwrap_or_else(|e| panic!("no connection to {to}: {e}"));
+        Self::over(connect.unwrap_or_else(|e| panic!("no connection to {to}: {e}")))
+    }
+
+    /// From an address of the test's choice, say `127.0.0.2`.
+    pub(crate) async fn connect_from(from: Ipv4Addr, to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((from, 0).into()).expect("a free port");
+        let connect = within(format!("a connection from {from} to {to}"), socket.connect(to)).await;
+        Self::over(connect.unwrap_or_else(|e| panic!("no connection from {from} to {to}: {e}")))
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a TCP socket");
         let (reader, writer) = stream.into_split();
         Self { wire: Wire::new(reader), writer }

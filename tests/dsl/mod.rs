@@ -2,22 +2,26 @@
 //!
 //! - [`config`] writes configuration files, [`proxy`] runs the binary on one, [`metrics`] reads its counters;
 //! - [`client`] and [`h2c`] send exact requests, [`upstream`] records exact requests and answers as scripted;
-//! - [`fault`] is every bad server, [`relay`] spoils the way to a good one;
+//! - [`receiver`] judges samples as a TSDB does, [`clusters`] puts the proxy between two of them;
+//! - [`fault`] is every bad server, [`relay`] spoils the way to a good one, [`latency`] is distance;
 //! - [`prometheus`] is the real sender and the real receiver.
 //!
 //! Everything has its own ports and its own folder, and is stopped when its value is dropped, also by a panic.
 
 pub(crate) mod client;
+pub(crate) mod clusters;
 pub(crate) mod config;
 pub(crate) mod dir;
 pub(crate) mod fault;
 pub(crate) mod h2c;
 pub(crate) mod http1;
+pub(crate) mod latency;
 pub(crate) mod metrics;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
+pub(crate) mod receiver;
 pub(crate) mod relay;
 pub(crate) mod request;
 pub(crate) mod task;
@@ -25,9 +29,12 @@ pub(crate) mod upstream;
 pub(crate) mod wait;
 
 pub(crate) use client::Client;
+pub(crate) use clusters::{Clusters, Writer};
 pub(crate) use config::Config;
+pub(crate) use latency::Latency;
 pub(crate) use metrics::Ledger;
 pub(crate) use proxy::Proxy;
+pub(crate) use receiver::{Receiver, Treatment};
 pub(crate) use request::{Request, bytes_of};
 pub(crate) use upstream::{Reply, Upstream};
 pub(crate) use wait::{Gate, alone, until};

@@ -30,12 +30,14 @@ impl Prometheus {
         Self::start("receiver", "global: {}\n", &["--web.enable-remote-write-receiver"]).await
     }
 
-    /// One that scrapes `target` five times a second and writes every sample to `url`.
+    /// One that scrapes `target` five times a second and writes every sample to `url`, a hundred in a request, eight
+    /// requests at a time.
     pub(crate) async fn sender(target: SocketAddr, url: &str) -> Self {
         let config = format!(
             "global: {{ scrape_interval: 200ms, scrape_timeout: 200ms, external_labels: {{ sender: test }} }}\n\
              scrape_configs: [{{ job_name: target, static_configs: [{{ targets: [\"{target}\"] }}] }}]\n\
-             remote_write: [{{ url: \"{url}\", queue_config: {{ batch_send_deadline: 200ms, min_backoff: 30ms }} }}]\n"
+             remote_write: [{{ url: \"{url}\", queue_config: {{ batch_send_deadline: 200ms, min_backoff: 30ms, \
+             max_backoff: 300ms, min_shards: 8, max_samples_per_send: 100 }} }}]\n"
         );
         Self::start("sender", &config, &[]).await
     }

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::latency::Latency;
 use super::task::Task;
 
 /// What happens to the bytes.
@@ -32,10 +33,15 @@ pub(crate) struct Relay {
 impl Relay {
     /// A relay to `target`, open.
     pub(crate) async fn before(target: SocketAddr) -> Self {
+        Self::distant(target, Latency::none()).await
+    }
+
+    /// The same, but whatever a client sends (up to 64 KiB at a time) takes its time, each connection for itself.
+    pub(crate) async fn distant(target: SocketAddr, latency: Latency) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let way = watch::Sender::new(Way::Open);
-        let server = Task::spawn(serve(listener, target, way.subscribe()));
+        let server = Task::spawn(serve(listener, (target, latency), way.subscribe()));
         Self { address, way, _server: server }
     }
 
@@ -48,20 +54,28 @@ impl Relay {
     }
 }
 
-async fn serve(listener: TcpListener, target: SocketAddr, way: watch::Receiver<Way>) {
+async fn serve(listener: TcpListener, target: (SocketAddr, Latency), way: watch::Receiver<Way>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        connections.spawn(connection(client, target, way.clone()));
+        connections.spawn(connection(client, target.clone(), way.clone()));
     }
 }
 
-async fn connection(mut client: TcpStream, target: SocketAddr, way: watch::Receiver<Way>) {
+async fn connection(
+    mut client: TcpStream,
+    (target, latency): (SocketAddr, Latency),
+    way: watch::Receiver<Way>,
+) {
     let mut cut = way.clone();
     let relayed = async {
         let mut server = TcpStream::connect(target).await?;
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        tokio::try_join!(copy(from_client, to_server, way.clone()), copy(from_server, to_client, way.clone()))
+        let back = Latency::none();
+        tokio::try_join!(
+            copy(from_client, to_server, &latency, way.clone()),
+            copy(from_server, to_client, &back, way.clone())
+        )
     };
     tokio::select! {
         _ = relayed => {}
@@ -75,6 +89,7 @@ async fn connection(mut client: TcpStream, target: SocketAddr, way: watch::Recei
 async fn copy(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
+    latency: &Latency,
     mut way: watch::Receiver<Way>,
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
@@ -84,6 +99,7 @@ async fn copy(
         if count == 0 {
             return to.shutdown().await;
         }
+        latency.pass().await;
         let _ = way.wait_for(|w| *w == Way::Open).await;
         to.write_all(&buffer[..count]).await?;
     }

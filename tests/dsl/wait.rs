@@ -1,4 +1,5 @@
-//! Waiting for a condition, with a deadline. The only place of the tests where time passes.
+//! Waiting for a condition, with a deadline. The only place of the tests where time passes,
+//! but for the distances of [`latency`](super::latency).
 
 use std::fmt::Display;
 use std::future::Future;

@@ -1,0 +1,184 @@
+//! C8: who waits for whom. Copies that have nothing to do with each other do not wait for each other.
+
+use std::net::Ipv4Addr;
+
+use crate::dsl::http1::Message;
+use crate::dsl::receiver::Visit;
+use crate::dsl::{Client, Clusters, Gate, Latency, Receiver, Request, Treatment, Writer, bytes_of};
+
+/// A prompt primary, and a secondary that holds what `held` says behind the gate.
+async fn holding(gate: &Gate, held: impl Fn(&Message, usize) -> bool + Send + Sync + 'static) -> Clusters {
+    let primary = Receiver::treating(Treatment::prompt()).await;
+    let gate = gate.clone();
+    let secondary =
+        Receiver::scripted(
+            move |request, n| {
+                if held(request, n) { Treatment::behind(&gate) } else { Treatment::prompt() }
+            },
+        )
+        .await;
+    Clusters::of(primary, secondary, &[], &[]).await
+}
+
+/// Sends each request over this connection once the one before has been answered.
+async fn in_turn(client: &mut Client, requests: impl IntoIterator<Item = Request>) {
+    for request in requests {
+        assert_eq!(client.exchange(&request).await.status(), 200);
+    }
+}
+
+fn tenant_of(request: &Message) -> String {
+    request.header("x-scope-orgid").unwrap_or_default()
+}
+
+/// Each of these was judged before the next one came.
+fn assert_in_turn(visits: &[&Visit]) {
+    for pair in visits.windows(2) {
+        let (ended, _) = pair[0].ended.expect("all are judged");
+        assert!(ended < pair[1].begun, "{:?} overtook {:?}", pair[1].request, pair[0].request);
+    }
+}
+
+#[tokio::test]
+async fn c8_copies_of_different_series_are_under_way_together() {
+    const WRITERS: usize = 20;
+    let gate = Gate::closed();
+    let clusters = holding(&gate, |_, _| true).await;
+    let mut client = clusters.proxy.client().await;
+    // Each is answered before the next one is sent: all but the first find copies that trail.
+    in_turn(&mut client, (0..WRITERS).map(|n| Writer::new(n).batch(0))).await;
+    clusters.secondary.has_begun(WRITERS).await;
+    assert_eq!(clusters.secondary.ended(), 0);
+    gate.open();
+    clusters.assert_same(WRITERS as u64).await;
+}
+
+#[tokio::test]
+async fn c8_copies_of_the_same_series_go_one_by_one() {
+    const BATCHES: usize = 20;
+    let clusters = Clusters::distant(Latency::between(0..=30)).await;
+    let mut client = clusters.proxy.client().await;
+    Writer::new("a").catch_up(&mut client, 0..BATCHES).await;
+    clusters.assert_same(BATCHES as u64).await;
+    assert_in_turn(&clusters.secondary.visits().iter().collect::<Vec<_>>());
+}
+
+/// Two tenants may share a cell of the order's table, so one of the five may have to wait; never two.
+#[tokio::test]
+async fn c8_a_tenant_does_not_wait_for_another() {
+    const BATCHES: usize = 10;
+    let gate = Gate::closed();
+    let clusters = holding(&gate, |request, _| tenant_of(request) == "slow").await;
+    let mut client = clusters.proxy.client().await;
+    let of = |tenant: &str| Writer::new("the same series").tenant(tenant);
+    of("slow").catch_up(&mut client, 0..BATCHES).await;
+    for tenant in ["a", "b", "c", "d", "e"] {
+        of(tenant).catch_up(&mut client, 0..BATCHES).await;
+    }
+    clusters.secondary.has_ended(4 * BATCHES).await;
+    let visits = clusters.secondary.visits();
+    let slow = visits.iter().filter(|visit| tenant_of(&visit.request) == "slow").count();
+    assert_eq!(slow, 1, "a copy overtook the first of its series");
+    gate.open();
+    clusters.assert_same(6 * BATCHES as u64).await;
+}
+
+/// Without a tenant's name, credentials tell the tenants apart.
+#[tokio::test]
+async fn c8_other_credentials_are_another_tenant() {
+    const BATCHES: usize = 10;
+    let gate = Gate::closed();
+    let of = |who: &'static str| {
+        move |n| Writer::new(who).without_tenant().batch(n).header("authorization", format!("Bearer {who}"))
+    };
+    let is_slow = |request: &Message| request.header("authorization").as_deref() == Some("Bearer slow");
+    let clusters = holding(&gate, move |request, _| is_slow(request)).await;
+    let mut client = clusters.proxy.client().await;
+    in_turn(&mut client, (0..BATCHES).map(of("slow"))).await;
+    for who in ["a", "b"] {
+        in_turn(&mut client, (0..BATCHES).map(of(who))).await;
+    }
+    clusters.secondary.has_ended(2 * BATCHES).await;
+    let slow = clusters.secondary.visits().iter().filter(|visit| is_slow(&visit.request)).count();
+    assert_eq!(slow, 1, "a copy overtook the first of its series");
+    gate.open();
+    clusters.assert_same(3 * BATCHES as u64).await;
+}
+
+/// What cannot be read may carry any series: nothing that came after passes it, and it passes nothing.
+#[tokio::test]
+async fn c8_an_unreadable_body_is_a_barrier() {
+    const ROUNDS: usize = 8;
+    let clusters = Clusters::distant(Latency::between(0..=40)).await;
+    let mut client = clusters.proxy.client().await;
+    let writers = ["a", "b", "c"].map(Writer::new);
+    for n in 0..ROUNDS {
+        in_turn(&mut client, writers.iter().map(|writer| writer.batch(n))).await;
+        // The receivers refuse it; the primary's refusal is the sender's to see.
+        assert_eq!(client.exchange(&writers[0].push(bytes_of(500, n as u64))).await.status(), 400);
+    }
+    let ledger = clusters.proxy.settled_at("secondary", 4 * ROUNDS as u64).await;
+    assert_eq!(ledger.delivered(), 3 * ROUNDS as u64, "{ledger:?}");
+    assert_eq!(ledger.reason("rejected", "other"), ROUNDS as u64, "{ledger:?}");
+    assert_eq!(clusters.secondary.samples(), clusters.primary.samples());
+    // Rounds do not mix: four copies, the last of them the barrier.
+    let visits = clusters.secondary.visits();
+    for round in visits.chunks(4) {
+        let (barrier, others) = round.split_last().expect("four");
+        assert_eq!(barrier.ended.map(|(_, status)| status), Some(400));
+        others.iter().for_each(|other| assert_in_turn(&[other, barrier]));
+    }
+    for pair in visits.chunks(4).collect::<Vec<_>>().windows(2) {
+        pair[1].iter().for_each(|later| assert_in_turn(&[&pair[0][3], later]));
+    }
+}
+
+#[tokio::test]
+async fn c8_a_write_of_metadata_waits_for_nobody() {
+    let gate = Gate::closed();
+    let clusters = holding(&gate, |_, n| n == 0).await;
+    let mut client = clusters.proxy.client().await;
+    let writer = Writer::new("a");
+    in_turn(&mut client, [writer.batch(0), writer.batch(1), writer.metadata(), writer.metadata()]).await;
+    clusters.secondary.has_ended(2).await;
+    assert_eq!(clusters.secondary.begun(), 3, "a copy overtook the first of its series");
+    gate.open();
+    clusters.assert_same(4).await;
+}
+
+fn otlp(body: &str) -> Request {
+    let request = Request::new("POST", "/otlp/v1/metrics").header("x-scope-orgid", "tenant-1");
+    request.header("content-type", "application/x-protobuf").body(body)
+}
+
+/// OTLP copies are ordered by their sender: its address, whatever its connections.
+#[tokio::test]
+async fn c8_otlp_copies_of_one_sender_go_one_by_one() {
+    const COUNT: usize = 20;
+    let clusters = Clusters::distant(Latency::between(0..=30)).await;
+    for n in 0..COUNT {
+        let mut client = clusters.proxy.client().await;
+        in_turn(&mut client, [otlp(&n.to_string())]).await;
+    }
+    assert_eq!(clusters.proxy.settled_at("secondary", COUNT as u64).await.delivered(), COUNT as u64);
+    let visits = clusters.secondary.visits();
+    assert_in_turn(&visits.iter().collect::<Vec<_>>());
+    let bodies: Vec<_> = visits.iter().map(|visit| visit.request.text()).collect();
+    assert_eq!(bodies, (0..COUNT).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn c8_otlp_copies_hold_up_neither_other_senders_nor_remote_write() {
+    const COUNT: usize = 10;
+    let gate = Gate::closed();
+    let clusters = holding(&gate, |request, _| request.text() == "slow").await;
+    let mut slow = clusters.proxy.client().await;
+    in_turn(&mut slow, ["slow", "behind"].map(otlp)).await;
+    let mut other = Client::connect_from(Ipv4Addr::new(127, 0, 0, 2), clusters.proxy.listen).await;
+    in_turn(&mut other, (0..COUNT).map(|n| otlp(&n.to_string()))).await;
+    Writer::new("a").catch_up(&mut slow, 0..COUNT).await;
+    clusters.secondary.has_ended(2 * COUNT).await;
+    assert!(clusters.secondary.visits().iter().all(|visit| visit.request.text() != "behind"));
+    gate.open();
+    clusters.assert_same(2 * COUNT as u64 + 2).await;
+}
