@@ -72,6 +72,8 @@ pub(crate) const LEASE_COPIES: u64 = 64;
 /// Fingerprints that one tenant's queue keeps, counted once for each copy that holds them (8 bytes each and about as
 /// much for the queue's own tables). A set that does not fit is held as "every series of the tenant".
 pub(crate) const ORDER_FINGERPRINTS: usize = 2 << 20;
+/// A copy that waits longer than this for others makes reading their series worth it.
+pub(crate) const ORDER_WAIT: Duration = Duration::from_millis(25);
 /// Events that wait for the order thread. Beyond, it is told no more and copies go by the cells' own rule.
 pub(crate) const ORDER_EVENTS: usize = 8 << 10;
 /// Permits of the order thread that wait for one worker.

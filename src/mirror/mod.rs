@@ -20,8 +20,8 @@ pub(crate) mod tap;
 mod body;
 mod head;
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -113,12 +113,15 @@ pub(crate) struct Target {
     sender: Rc<Sender>,
     /// Places of its tenants' copies.
     cells: Rc<Handle>,
-    /// Copies that wait for a permit of the order thread.
+    /// Copies that wait for a permit.
     waiting: RefCell<HashMap<(Key, Place), Copy>>,
+    /// A task looks after them.
+    watched: Cell<bool>,
+    started: Instant,
 }
 
 impl Target {
-    fn new(parts: &Parts<'_>, index: usize, mirror: &Mirror, shared: &Shared) -> Option<Self> {
+    fn new(parts: &Parts<'_>, index: usize, mirror: &Mirror, shared: &Shared) -> Option<Rc<Self>> {
         let ledger = Rc::new(Ledger::new(Arc::clone(parts.stats), index)?);
         let bytes = Lease::new(Arc::clone(&shared.bytes), limits::LEASE_BYTES, shared.workers);
         let copies = Lease::new(Arc::clone(&shared.copies), limits::LEASE_COPIES, shared.workers);
@@ -132,7 +135,7 @@ impl Target {
             stats: Arc::clone(parts.stats),
             wheel: Rc::clone(parts.wheel),
         });
-        Some(Self {
+        Some(Rc::new(Self {
             settings: mirror.clone(),
             account: Account::new(bytes, Rc::clone(&ledger)),
             copies: Rc::new(copies),
@@ -140,20 +143,41 @@ impl Target {
             ledger,
             cells: Rc::new(Handle(Arc::clone(&shared.cells))),
             waiting: RefCell::default(),
-        })
+            watched: Cell::new(false),
+            started: parts.started,
+        }))
     }
 
     /// Hands a copy on: now, or to wait for its permit.
-    fn go(&self, copy: Copy, ticket: Option<(&Ticket, Way)>) {
+    fn go(self: &Rc<Self>, copy: Copy, ticket: Option<(&Ticket, Way)>) {
         match ticket {
             Some((ticket, Way::Queued)) => {
                 self.waiting.borrow_mut().insert((ticket.key(), ticket.place()), copy);
+                if !self.watched.replace(true) {
+                    tokio::task::spawn_local(Rc::clone(self).watch());
+                }
             }
             Some((_, Way::Direct)) => {
                 self.ledger.count_ordered(Path::Direct);
                 self.sender.submit(copy);
             }
             None => self.sender.submit(copy),
+        }
+    }
+
+    /// While copies wait: looks now and then whether they have waited long enough to be read.
+    async fn watch(self: Rc<Self>) {
+        loop {
+            tokio::time::sleep(limits::ORDER_WAIT).await;
+            let waiting = self.waiting.borrow();
+            if waiting.is_empty() {
+                self.watched.set(false);
+                return;
+            }
+            let keys: HashSet<Key> = waiting.keys().map(|&(key, _)| key).collect();
+            drop(waiting);
+            let now_ms = self.started.elapsed().as_millis() as u64;
+            keys.into_iter().for_each(|key| self.cells.look(key, now_ms));
         }
     }
 
@@ -169,7 +193,7 @@ impl Target {
 /// One worker's side of all mirrors.
 #[derive(Debug)]
 pub(crate) struct Mirrors {
-    targets: Vec<Target>,
+    targets: Vec<Rc<Target>>,
     /// This worker's index, for the order thread.
     worker: usize,
     started: Instant,

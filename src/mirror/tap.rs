@@ -201,7 +201,7 @@ impl Collected {
     fn hand_on(
         &self,
         mirrors: &Mirrors,
-        target: &Target,
+        target: &Rc<Target>,
         leg: Leg,
         (len, chunks, trailers): (u64, &[Bytes], Option<&HeaderMap>),
     ) -> Option<Rc<Ticket>> {

@@ -20,11 +20,12 @@ use slab::Slab;
 
 use super::board::Place;
 use super::{Entry, Event, Key, Permit};
+use crate::limits;
 
 /// Cells of one mirror. Fixed, since the client chooses the tenant's name.
 const CELLS: usize = 1024;
-/// A copy that waits longer than this makes reading worth it.
-const WAIT_MS: u64 = 25;
+/// A copy that waits longer makes reading worth it.
+const WAIT_MS: u64 = limits::ORDER_WAIT.as_millis() as u64;
 
 /// The cells of one mirror, shared by all workers.
 #[derive(Debug)]
@@ -136,6 +137,11 @@ impl Cells {
         (place, kept, way)
     }
 
+    /// Looks whether copies of this cell have waited for long.
+    pub(crate) fn look(&self, key: Key, now_ms: u64) {
+        self.consider_reading(key, &mut self.lock(key), now_ms);
+    }
+
     /// Reading begins when the oldest newcomer has waited for long, and ends when none waits.
     fn consider_reading(&self, key: Key, cell: &mut Cell, now_ms: u64) {
         let oldest = cell.waiting.first_key_value();
@@ -147,7 +153,7 @@ impl Cells {
         if cell.stale && self.events.try_send(Event::Forget(key)).is_ok() {
             cell.stale = false;
         }
-        if cell.read || cell.stale || waited.is_none_or(|waited| waited <= WAIT_MS) {
+        if cell.read || cell.stale || waited.is_none_or(|waited| waited < WAIT_MS) {
             return;
         }
         cell.read = true;
@@ -410,7 +416,7 @@ mod tests {
         first.0.trail();
         let (second, _) = rig.take_at(1, 0);
         assert!(rig.told().is_empty());
-        let (third, _) = rig.take_at(1, WAIT_MS + 1);
+        let (third, _) = rig.take_at(1, WAIT_MS);
         assert_eq!(rig.told(), ["enter 0", "trail 0", "enter 1", "enter 2"]);
         second.0.trail();
         drop(first);
