@@ -89,7 +89,11 @@ impl<'a> Connection<'a> {
         let mut reused = false;
         loop {
             let copy = match self.sender.next() {
-                Some(copy) => copy,
+                Some(copy) => {
+                    // More may wait than this connection can serve soon.
+                    self.sender.grow();
+                    copy
+                }
                 None => match self.wait().await {
                     Some(copy) => copy,
                     None => return,
