@@ -41,7 +41,7 @@ fn assert_in_turn(visits: &[&Visit]) {
 
 #[tokio::test]
 async fn c8_copies_of_different_series_are_under_way_together() {
-    const WRITERS: usize = 20;
+    const WRITERS: usize = 40;
     let gate = Gate::closed();
     let clusters = holding(&gate, |_, _| true).await;
     let mut client = clusters.proxy.client().await;
@@ -51,6 +51,28 @@ async fn c8_copies_of_different_series_are_under_way_together() {
     assert_eq!(clusters.secondary.ended(), 0);
     gate.open();
     clusters.assert_same(WRITERS as u64).await;
+}
+
+/// The same for copies that are all let go in the same moment, by the end of a copy that held every series.
+#[tokio::test]
+async fn c8_copies_that_are_let_go_at_once_are_under_way_together() {
+    const WRITERS: usize = 40;
+    let (first, others) = (Gate::closed(), Gate::closed());
+    let gates = [first.clone(), others.clone()];
+    let primary = Receiver::treating(Treatment::prompt()).await;
+    let secondary = Receiver::scripted(move |_, n| Treatment::behind(&gates[n.min(1)])).await;
+    let clusters = Clusters::of(primary, secondary, &[], &[]).await;
+    let mut client = clusters.proxy.client().await;
+    assert_eq!(client.exchange(&Writer::new(0).push(bytes_of(500, 1))).await.status(), 400);
+    clusters.secondary.has_begun(1).await;
+    in_turn(&mut client, (0..WRITERS).map(|n| Writer::new(n).batch(0))).await;
+    assert_eq!(clusters.secondary.begun(), 1, "a copy overtook what may carry its series");
+    first.open();
+    clusters.secondary.has_begun(1 + WRITERS).await;
+    assert_eq!(clusters.secondary.ended(), 1);
+    others.open();
+    let ledger = clusters.proxy.settled_at("secondary", 1 + WRITERS as u64).await;
+    assert_eq!(ledger.delivered(), WRITERS as u64, "{ledger:?}");
 }
 
 #[tokio::test]

@@ -149,10 +149,16 @@ async fn c8_a_secondary_that_was_away_misses_what_the_ledger_says_and_rejects_no
             });
         }
         clients = writers.join_all().await;
-        // In the middle of what waits.
         match phase {
+            // In the middle of what waits.
             0 => clusters.secondary.stop().await,
-            1 => clusters.secondary.resume().await,
+            1 => {
+                until("a copy that is lost", async || {
+                    (clusters.proxy.ledger(SECONDARY).await.outcome("failed") > 0).then_some(())
+                })
+                .await;
+                clusters.secondary.resume().await;
+            }
             _ => {}
         }
     }
