@@ -24,25 +24,28 @@
 //! up. A copy in flight counts as unfinished: dependent copies are never pipelined, since one that fails would be
 //! overtaken by its successor.
 //!
-//! `gate` keeps who waits for what trailed, `lines` who waits for which series.
+//! `gate` keeps who waits for what trailed, `lines` who waits for which series; `obstacles` puts copies there by
+//! what they hold (`holds`).
 
 mod gate;
+mod holds;
 mod lines;
+mod obstacles;
 
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
-mod senders;
-#[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashMap;
 use slab::Slab;
 
 use gate::Gate;
+pub(crate) use holds::{Holds, Set};
 use lines::Lines;
 
 /// A copy's place in the one order of its tenant's copies.
@@ -54,30 +57,6 @@ type Slot = u32;
 
 /// Room for this many copies stays when the board is empty: a queue that comes and goes would pay for it each time.
 const SLOTS_KEPT: usize = 64;
-
-/// What a copy holds while it is unfinished.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Holds {
-    /// Not read yet: any series of the tenant, until [`Board::learn`].
-    Unknown,
-    /// Read.
-    Known(Set),
-    /// Ordered by its sender (OTLP, Influx): the hash of tenant and peer. Known from the head of the request, so
-    /// nothing that entered as unknown becomes this.
-    Sender(u64),
-}
-
-/// The series of a body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Set {
-    /// Those with these fingerprints, which are evenly distributed hashes. Best strictly ascending; sorted and freed
-    /// of duplicates otherwise.
-    Series(Box<[u64]>),
-    /// None: a metadata-only write.
-    Nothing,
-    /// Unreadable, or too many to keep: any series of the tenant, for good.
-    Everything,
-}
 
 /// The bounds of a board. The number of copies is bounded by whoever enters them.
 #[derive(Debug, Clone, Copy)]
@@ -150,7 +129,6 @@ pub(crate) struct Board {
     in_flight: usize,
     /// How many copies have begun to trail.
     trailed: u64,
-    last: Option<Place>,
     /// Of the newest copy. Arrival times follow the places, so that the oldest place is never held by the spread.
     newest_ms: u64,
     did_not_fit: u64,
@@ -170,7 +148,6 @@ impl Board {
             lines: Lines::new(),
             in_flight: 0,
             trailed: 0,
-            last: None,
             newest_ms: 0,
             did_not_fit: 0,
         }
@@ -179,7 +156,7 @@ impl Board {
     /// A copy joins the queue. Whatever trails now ([`Board::trail`]) trailed when it arrived. `arrived_ms` counts
     /// from any fixed moment; one that is smaller than an earlier copy's is taken as equal to it.
     ///
-    /// Changes nothing and answers `false` if `place` is not above that of every copy that entered before.
+    /// Changes nothing and answers `false` if `place` is not above those of all copies on the board.
     pub(crate) fn enter(&mut self, place: Place, arrived_ms: u64, holds: Holds) -> bool {
         self.add(place, arrived_ms, holds, false)
     }
@@ -306,14 +283,12 @@ impl Board {
         // gates that it holds.
         const TREE_ENTRY: usize = 64;
         const TREES: usize = 6;
-        const TREE_ROOTS: usize = 7 * 256;
-        // A bucket, at the lowest load a table has after growing, and trees of its own.
-        const SENDER: usize = 5 * (size_of::<(u64, Gate)>() + 1) + 2 * 256;
+        const TREE_ROOT: usize = 256;
         size_of::<Self>()
-            + TREE_ROOTS
+            + (7 + 2 * self.senders.len()) * TREE_ROOT
             + self.copies.capacity() * (size_of::<Copy>() + size_of::<usize>())
             + self.places.len() * TREES * TREE_ENTRY
-            + self.senders.capacity() * SENDER
+            + self.senders.allocation_size()
             + self.lines.memory()
     }
 
@@ -322,11 +297,10 @@ impl Board {
     }
 
     fn add(&mut self, place: Place, arrived_ms: u64, holds: Holds, in_flight: bool) -> bool {
-        if self.last.is_some_and(|last| place <= last) {
+        if self.places.last_key_value().is_some_and(|(&last, _)| place <= last) {
             return false;
         }
         let Ok(slot) = Slot::try_from(self.copies.vacant_key()) else { return false };
-        self.last = Some(place);
         self.newest_ms = self.newest_ms.max(arrived_ms);
         self.copies.insert(Copy {
             place,
@@ -341,151 +315,5 @@ impl Board {
         self.in_flight += usize::from(in_flight);
         self.attach(slot, holds);
         true
-    }
-
-    /// Gives a copy its role: what it holds, what it waits for.
-    fn attach(&mut self, slot: Slot, holds: Holds) {
-        let Copy { place, behind, trails, .. } = self.copies[slot as usize];
-        let (role, obstacles) = match holds {
-            Holds::Unknown => {
-                self.unread.insert(place);
-                (Role::Unread, u32::from(self.any.wait(behind, slot)))
-            }
-            Holds::Known(set) => match self.fitting(set) {
-                Set::Everything => (Role::Everything, u32::from(self.any.wait(behind, slot))),
-                Set::Nothing => (Role::Nothing, 0),
-                Set::Series(set) => {
-                    let barriers = u32::from(self.barriers.wait(behind, slot));
-                    (Role::Series, barriers + self.line_up(slot, place, &set))
-                }
-            },
-            Holds::Sender(sender) => {
-                let own = self.senders.entry(sender).or_default();
-                let own = u32::from(own.wait(behind, slot));
-                (Role::Sender(sender), own + u32::from(self.barriers.wait(behind, slot)))
-            }
-        };
-        if let Some(number) = trails {
-            self.hold(role, number);
-        }
-        let copy = &mut self.copies[slot as usize];
-        (copy.role, copy.obstacles) = (role, obstacles);
-        if obstacles == 0 && !copy.in_flight {
-            self.free.insert((place, slot));
-        }
-    }
-
-    /// Undoes [`Board::attach`], but for opening the gates.
-    fn detach(&mut self, slot: Slot) {
-        let Copy { place, behind, trails, role, obstacles, .. } = self.copies[slot as usize];
-        if obstacles == 0 {
-            self.free.remove(&(place, slot));
-        }
-        if let Some(number) = trails {
-            self.release(role, number);
-        }
-        match role {
-            Role::Unread => {
-                self.unread.remove(&place);
-                self.any.forget(behind, slot);
-            }
-            Role::Everything => self.any.forget(behind, slot),
-            Role::Nothing => {}
-            Role::Series => {
-                self.barriers.forget(behind, slot);
-                let Self { lines, copies, free, .. } = self;
-                lines.leave(slot, |next| remove_obstacle(copies, free, next));
-            }
-            Role::Sender(sender) => {
-                self.barriers.forget(behind, slot);
-                if let Some(own) = self.senders.get_mut(&sender) {
-                    own.forget(behind, slot);
-                }
-            }
-        }
-    }
-
-    /// Puts a copy into the lines of its series. Answers at how many of them it waits.
-    fn line_up(&mut self, slot: Slot, place: Place, set: &[u64]) -> u32 {
-        let Self { lines, copies, free, .. } = self;
-        lines.join(slot, place, set, |later| {
-            let copy = &mut copies[later as usize];
-            if copy.obstacles == 0 {
-                free.remove(&(copy.place, later));
-            }
-            copy.obstacles += 1;
-        })
-    }
-
-    /// Brings a set into its regular form: ascending, without duplicates, not empty, within the bound.
-    fn fitting(&mut self, set: Set) -> Set {
-        let Set::Series(mut set) = set else { return set };
-        if !set.is_sorted_by(|a, b| a < b) {
-            let mut sorted = set.into_vec();
-            sorted.sort_unstable();
-            sorted.dedup();
-            set = sorted.into_boxed_slice();
-        }
-        if set.is_empty() {
-            return Set::Nothing;
-        }
-        if set.len() > self.bounds.max_fingerprints - self.lines.len() {
-            self.did_not_fit += 1;
-            return Set::Everything;
-        }
-        Set::Series(set)
-    }
-
-    /// Newcomers stand behind a copy that trails.
-    fn hold(&mut self, role: Role, number: u64) {
-        match role {
-            Role::Nothing => return,
-            Role::Unread | Role::Everything => self.barriers.hold(number),
-            Role::Series => {}
-            Role::Sender(sender) => self.senders.entry(sender).or_default().hold(number),
-        }
-        self.any.hold(number);
-    }
-
-    fn release(&mut self, role: Role, number: u64) {
-        match role {
-            Role::Nothing => return,
-            Role::Unread | Role::Everything => self.barriers.release(number),
-            Role::Series => {}
-            Role::Sender(sender) => {
-                if let Some(own) = self.senders.get_mut(&sender) {
-                    own.release(number);
-                }
-            }
-        }
-        self.any.release(number);
-    }
-
-    /// Lets through whoever waits at a gate for nothing any more. `sender` is the one that a copy has just left.
-    fn open_gates(&mut self, sender: Option<u64>) {
-        let Self { any, barriers, senders, copies, free, .. } = self;
-        while let Some(slot) = any.open().or_else(|| barriers.open()) {
-            remove_obstacle(copies, free, slot);
-        }
-        let Some((sender, own)) = sender.and_then(|sender| Some((sender, senders.get_mut(&sender)?))) else {
-            return;
-        };
-        while let Some(slot) = own.open() {
-            remove_obstacle(copies, free, slot);
-        }
-        if own.is_empty() {
-            senders.remove(&sender);
-            if senders.is_empty() {
-                senders.shrink_to_fit();
-            }
-        }
-    }
-}
-
-fn remove_obstacle(copies: &mut Slab<Copy>, free: &mut BTreeSet<(Place, Slot)>, slot: Slot) {
-    let copy = &mut copies[slot as usize];
-    copy.obstacles -= 1;
-    if copy.obstacles == 0 && !copy.in_flight {
-        free.insert((copy.place, slot));
     }
 }
