@@ -37,6 +37,10 @@ use clap::Parser;
 
 use cli::{Cli, Command, Convert, LogFormat, Mode, Serve, Spelling};
 
+/// Read buffers of tens of kilobytes come and go with every request, which glibc's allocator serves off its slow path.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
