@@ -1,0 +1,8 @@
+//! The store against a file system that does everything a real one may do.
+
+mod basics;
+mod corruption;
+mod driver;
+mod faults;
+mod histories;
+mod model;
