@@ -37,7 +37,7 @@ impl<S: Fs> Backlog<S> {
 
     /// Lets go of records that are older than `max_age`, and of the oldest until `room` more bytes fit into
     /// `max_bytes`; never of one that `in_flight` says is being sent. The next [`checkpoint`](Self::checkpoint) frees
-    /// their bytes, a whole segment at a time; a segment whose last records are in flight counts as freed.
+    /// their bytes, a whole segment at a time.
     ///
     /// `now_ms` is in milliseconds since 1970.
     pub fn expire(&mut self, now_ms: u64, room: u64, in_flight: &mut dyn FnMut(u64) -> bool) -> Expired {
@@ -72,9 +72,11 @@ impl<S: Fs> Backlog<S> {
                 self.retire(true);
             }
             let Some(segment) = self.segments.get(&number) else { continue };
-            charge = charge.saturating_sub(segment.charge());
             let waiting: Vec<Located> =
                 segment.index.live().filter(|located| !in_flight(located.place)).collect();
+            if waiting.len() as u64 == segment.index.live_records() {
+                charge = charge.saturating_sub(segment.charge());
+            }
             self.let_go(number, &waiting, &mut expired);
         }
         expired

@@ -157,8 +157,9 @@ impl<S: Fs> Backlog<S> {
                     continue;
                 }
                 let Some(other) = self.segments.get(other) else { continue };
-                let copies =
-                    segment.index.live_in(theirs).filter(|own| other.index.find(own.place).is_some());
+                // A newer one that is done with was acknowledged together with the older, or never really appended.
+                let live = |place| other.index.find(place).is_some_and(|newer| other.index.is_live(&newer));
+                let copies = segment.index.live_in(theirs).filter(|own| live(own.place));
                 self.superseded.extend(copies.map(|own| (*number, own.place)));
             }
             newer.push((*number, places));

@@ -63,7 +63,7 @@ pub(crate) struct Driver {
     random: Random,
     /// A sync failed since power was last lost: then bytes or names may be gone that still look well in the cache.
     sync_failed: bool,
-    /// The disk was full since the last restart: then finished segments may be removed without a checkpoint.
+    /// The disk was full since power was last lost: then finished segments may be removed without a checkpoint.
     full: bool,
 }
 
@@ -381,7 +381,11 @@ impl Driver {
         let promised = !power_lost || (self.options.sync != Sync::Never && !self.sync_failed);
         if promised {
             ensure!(recovery.missing.is_empty() || self.full, "missing: {:?}", recovery.missing);
-            ensure!(recovery.checkpoint_ahead == 0, "{} checkpoints ahead", recovery.checkpoint_ahead);
+            ensure!(
+                recovery.checkpoint_ahead == 0 || self.full,
+                "{} checkpoints ahead",
+                recovery.checkpoint_ahead
+            );
             let sound = matches!(recovery.checkpoint, CheckpointState::Fresh | CheckpointState::Loaded);
             // What a loss of power did to one that is never synced stays while the disk has no room for another.
             let sound = sound || (self.full && self.options.sync == Sync::Never);
@@ -438,6 +442,6 @@ impl Driver {
         self.retries.clear();
         self.next_place = recovery.next_place;
         self.sync_failed &= !power_lost;
-        self.full = self.fs.has_capacity();
+        self.full = self.fs.has_capacity() || (self.full && !power_lost);
     }
 }

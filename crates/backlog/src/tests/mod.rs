@@ -4,5 +4,6 @@ mod basics;
 mod corruption;
 mod driver;
 mod faults;
+mod fixture;
 mod histories;
 mod model;
