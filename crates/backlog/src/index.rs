@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     fn at(place: u64, offset: u64) -> Located {
-        Located { place, arrival_ms: 1_700_000_000_000 + place, offset, length: 16 }
+        Located { place, arrival_ms: 1_700_000_000_000_u64.saturating_add(place), offset, length: 16 }
     }
 
     #[test]

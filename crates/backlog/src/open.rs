@@ -1,7 +1,7 @@
 //! Opening a directory: lock it, look at everything, decide, make it durable, clean up; in this order.
 
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{self, State};
 use crate::error::OpenError;
@@ -139,12 +139,14 @@ impl<S: Fs> Backlog<S> {
             return true;
         }
         let live = self.segments.values().filter(|segment| segment.index.live_records() > 0);
-        let files = live.map(|segment| self.dir.join(segment.file_name()));
-        let synced = files.map(|path| self.fs.open(&path).and_then(|file| file.sync()));
-        let all = synced.fold(Ok(()), |all: std::io::Result<()>, one| all.and(one));
-        all.and_then(|()| self.fs.sync_dir(&self.dir))
-            .map_err(|error| self.failed("syncing what was found", error))
-            .is_ok()
+        let paths: Vec<PathBuf> = live.map(|segment| self.dir.join(segment.file_name())).collect();
+        let mut durable = true;
+        let files = paths.iter().map(|path| self.fs.open(path).and_then(|file| file.sync()));
+        for result in files.chain([self.fs.sync_dir(&self.dir)]) {
+            durable &= result.is_ok();
+        }
+        self.counters.failures = self.counters.failures.saturating_add(u64::from(!durable));
+        durable
     }
 
     /// Finds older copies of records that were appended again, and lets them go.

@@ -40,7 +40,7 @@ impl Drop for Folder {
 }
 
 fn append(store: &mut Backlog, place: u64, payload: &[&[u8]]) {
-    let tenant = name_hash(if place % 3 == 0 { "a" } else { "b" });
+    let tenant = name_hash(if place.is_multiple_of(3) { "a" } else { "b" });
     let record = NewRecord { place, arrival_ms: 1_000_000 + place, tenant, kind: 2, payload };
     store.append(&[record]).expect("a sound disk");
 }

@@ -73,11 +73,8 @@ impl Fixture {
     }
 
     pub(crate) fn segment(&self, number: u64) -> String {
-        let segments = self.fs.names().into_iter();
-        segments
-            .filter(|name| names::parse(name).is_some_and(|parsed| parsed.0 == number))
-            .next()
-            .expect("the segment is there")
+        let is_it = |name: &String| names::parse(name).is_some_and(|parsed| parsed.0 == number);
+        self.fs.names().into_iter().find(is_it).expect("the segment is there")
     }
 
     pub(crate) fn damage(&self, name: &str, damage: impl FnOnce(&mut Vec<u8>)) {
