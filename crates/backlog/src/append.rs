@@ -3,13 +3,11 @@
 use std::io::{self, IoSlice};
 
 use crate::bugs::{Bug, seeded};
+use crate::encode::{Encoded, payload_length, span_of};
 use crate::error::{AppendError, StoreError};
-use crate::format::{
-    ALIGN, FILE_HEADER, FileHeader, FileKind, KIND_MAX, PAYLOAD_MAX, RECORD_HEADER, RecordHeader, padding,
-    span,
-};
+use crate::format::{ALIGN, FILE_HEADER, FileHeader, FileKind, KIND_MAX, PAYLOAD_MAX, span};
 use crate::fs::{File, Fs, write_all};
-use crate::index::{Index, Located, RECORDS_MAX};
+use crate::index::{Index, Located, PLACES_SPREAD, RECORDS_MAX};
 use crate::names;
 use crate::seal;
 use crate::store::{Active, Backlog, RECORD_CHARGE, Segment};
@@ -41,7 +39,7 @@ impl<S: Fs> Backlog<S> {
         self.check(records)?;
         while let Some(first) = records.first() {
             self.make_ready_for(first)?;
-            let (chunk, rest) = records.split_at(self.chunk(records));
+            let (chunk, rest) = records.split_at(self.chunk(records).max(1));
             self.write(chunk, appended)?;
             records = rest;
         }
@@ -52,13 +50,11 @@ impl<S: Fs> Backlog<S> {
         let mut needed = FILE_HEADER;
         for record in records {
             let length = payload_length(record);
-            if length > u64::from(PAYLOAD_MAX)
-                || length > self.options.max_bytes / 2
-                || record.kind > KIND_MAX
-            {
+            let too_large = length > PAYLOAD_MAX || u64::from(length) > self.options.max_bytes / 2;
+            if too_large || record.kind > KIND_MAX {
                 return Err(StoreError::Unfit { place: record.place });
             }
-            needed = needed.saturating_add(span_of(record).max(RECORD_CHARGE));
+            needed = needed.saturating_add(span(length).max(RECORD_CHARGE));
         }
         let max_bytes = self.options.max_bytes;
         if self.charge().saturating_add(needed) > max_bytes {
@@ -88,14 +84,18 @@ impl<S: Fs> Backlog<S> {
         let Some(active) = &self.active else { return 0 };
         let Some(index) = self.segments.get(&active.number).map(|segment| &segment.index) else { return 0 };
         let room = RECORDS_MAX.saturating_sub(index.entries().len());
+        let newest = index.places().map(|places| *places.end());
+        let first = records.first().map_or(0, |record| record.place);
         let mut last_place = None;
         let mut end = active.end;
         let mut count = 0_usize;
         for record in records.iter().take(room) {
-            // Growing places cannot occur twice in one write.
-            let new = last_place.is_none_or(|last| record.place > last) && index.find(record.place).is_none();
-            let fits = new && index.fits(record.place) && has_room(end, record, self.options.segment_bytes);
-            if count > 0 && !fits {
+            // Growing places cannot occur twice in one write, and all must fit into the index that the first begins.
+            let grows = last_place.is_none_or(|last| record.place > last);
+            let near = record.place.saturating_sub(first) <= PLACES_SPREAD;
+            let new = newest.is_none_or(|newest| record.place > newest) || index.find(record.place).is_none();
+            let fits = grows && near && new && index.fits(record.place);
+            if count > 0 && !(fits && has_room(end, record, self.options.segment_bytes)) {
                 break;
             }
             last_place = Some(record.place);
@@ -107,8 +107,9 @@ impl<S: Fs> Backlog<S> {
 
     fn write(&mut self, chunk: &[NewRecord<'_>], appended: &mut Vec<Position>) -> Result<(), StoreError> {
         let Some(active) = &mut self.active else { return Ok(()) };
-        let encoded = Encoded::new(chunk, active.salt, active.end);
-        if let Err(error) = write_all(&active.file, &mut encoded.slices(chunk), active.end) {
+        let encoded = Encoded::new(chunk, active.salt, active.end, std::mem::take(&mut self.buffer));
+        let written = write_all(&active.file, &mut encoded.slices(chunk), active.end);
+        if let Err(error) = written {
             self.cut_off();
             return Err(self.failed("appending records", error));
         }
@@ -127,6 +128,7 @@ impl<S: Fs> Backlog<S> {
                 appended.push(segment.position(located));
             }
         }
+        self.buffer = encoded.into_buffer();
         Ok(())
     }
 
@@ -208,6 +210,7 @@ impl<S: Fs> Backlog<S> {
                 segment.bytes = active.end;
                 // Nothing to acknowledge in it; so the acknowledged bytes of a finished segment are one range.
                 segment.index.finish_bytes(active.end.saturating_sub(record.len() as u64), active.end);
+                segment.index.shrink();
             }
             // A segment without a seal is only slower to open. Where it cannot be cut off, it is a damaged tail.
             Err(error) => {
@@ -216,49 +219,6 @@ impl<S: Fs> Backlog<S> {
             }
         }
     }
-}
-
-/// Headers of a chunk, and where its records will be.
-struct Encoded {
-    headers: Vec<u8>,
-    located: Vec<Located>,
-}
-
-impl Encoded {
-    fn new(chunk: &[NewRecord<'_>], salt: u64, mut offset: u64) -> Self {
-        let mut headers = Vec::with_capacity(chunk.len().saturating_mul(64));
-        let mut located = Vec::with_capacity(chunk.len());
-        for record in chunk {
-            // `check` has bounded it.
-            let length = u32::try_from(payload_length(record)).unwrap_or(PAYLOAD_MAX);
-            let NewRecord { place, arrival_ms, tenant, kind, payload } = *record;
-            let payload_crc = payload.iter().fold(0, |crc, piece| crc32c::crc32c_append(crc, piece));
-            let header = RecordHeader { length, place, arrival_ms, tenant, kind, payload_crc };
-            header.encode(salt, offset, &mut headers);
-            located.push(Located { place, arrival_ms, offset, length });
-            offset = offset.saturating_add(header.span());
-        }
-        Self { headers, located }
-    }
-
-    fn slices<'a>(&'a self, chunk: &'a [NewRecord<'a>]) -> Vec<IoSlice<'a>> {
-        let headers = self.headers.chunks(RECORD_HEADER as usize);
-        let mut slices = Vec::with_capacity(chunk.len().saturating_mul(4));
-        for ((header, record), located) in headers.zip(chunk).zip(&self.located) {
-            slices.push(IoSlice::new(header));
-            slices.extend(record.payload.iter().map(|piece| IoSlice::new(piece)));
-            slices.push(IoSlice::new(padding(located.length)));
-        }
-        slices
-    }
-}
-
-fn payload_length(record: &NewRecord<'_>) -> u64 {
-    record.payload.iter().map(|piece| piece.len() as u64).fold(0, u64::saturating_add)
-}
-
-fn span_of(record: &NewRecord<'_>) -> u64 {
-    span(u32::try_from(payload_length(record)).unwrap_or(u32::MAX))
 }
 
 /// A segment takes at least one record, however large.

@@ -9,6 +9,9 @@ use crate::ranges::RangeSet;
 /// Most records of one segment, which bounds what a seal takes.
 pub(crate) const RECORDS_MAX: usize = 1 << 16;
 
+/// How far above a segment's first place its others may be (and below it).
+pub(crate) const PLACES_SPREAD: u64 = (1 << 31) - 1;
+
 /// A record's coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Located {
@@ -118,6 +121,11 @@ impl Index {
         true
     }
 
+    /// Gives back memory that growing took ahead.
+    pub(crate) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
     /// Lets go of `located`. True if it was live.
     pub(crate) fn finish(&mut self, located: &Located) -> bool {
         if self.done.contains(located.offset) {
@@ -167,6 +175,8 @@ impl Index {
 
     /// The record with this place, live or not.
     pub(crate) fn find(&self, place: u64) -> Option<Located> {
+        // Most segments lie far from any one place.
+        self.places().filter(|places| places.contains(&place))?;
         let at = self.entries.partition_point(|entry| self.bases.unpack(entry).place < place);
         self.entries.get(at).map(|entry| self.bases.unpack(entry)).filter(|located| located.place == place)
     }

@@ -147,6 +147,7 @@ mod bugs;
 mod bytes;
 mod checkpoint;
 mod durable;
+mod encode;
 mod error;
 mod finish;
 mod format;

@@ -16,6 +16,9 @@ use crate::types::{Options, Position, Stats, Sync};
 /// What a record counts at least, whatever it takes on disk.
 pub(crate) const RECORD_CHARGE: u64 = 1 << 10;
 
+/// Largest size at which a segment counts as full; offsets in the index reach 32 GiB.
+const SEGMENT_MAX: u64 = 4 << 30;
+
 /// A durable queue of records in one directory, used by one thread of one process.
 ///
 /// The caller decides when to [`sync`](Self::sync), [`checkpoint`](Self::checkpoint) and
@@ -49,6 +52,8 @@ pub struct Backlog<S: Fs = RealFs> {
     pub(crate) untold: Option<StoreError>,
     /// Whether a segment's name may not be durable yet.
     pub(crate) unnamed: bool,
+    /// Memory for encoding.
+    pub(crate) buffer: Vec<u8>,
     pub(crate) readers: Readers<S::File>,
     pub(crate) counters: Counters,
     pub(crate) _lock: S::Lock,
@@ -115,7 +120,8 @@ impl Segment {
 
 impl<S: Fs> Backlog<S> {
     pub(crate) fn empty(fs: S, dir: &Path, mut options: Options, lock: S::Lock) -> Self {
-        options.segment_bytes = options.segment_bytes.min(options.max_bytes / 4).max(FILE_HEADER);
+        options.segment_bytes =
+            options.segment_bytes.min(options.max_bytes / 4).clamp(FILE_HEADER, SEGMENT_MAX);
         Self {
             fs,
             dir: dir.to_owned(),
@@ -134,6 +140,7 @@ impl<S: Fs> Backlog<S> {
             doubtful: Vec::new(),
             untold: None,
             unnamed: false,
+            buffer: Vec::new(),
             readers: Readers::default(),
             counters: Counters::default(),
             _lock: lock,

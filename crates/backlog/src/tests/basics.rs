@@ -206,3 +206,23 @@ fn c9_an_inspection_tells_what_is_there_beside_the_process_that_uses_it() {
         assert_eq!((seen.tenants[1].oldest_ms, seen.tenants[1].payload_bytes), (1_000_009, 2 * 952));
     }
 }
+
+#[test]
+fn c9_places_may_be_far_apart_and_come_late() {
+    let folder = Folder::new("places");
+    let mut store = folder.open();
+    let record = |place| NewRecord { place, arrival_ms: 0, tenant: 0, kind: 0, payload: &[b"x"] };
+    let given = [1, 2, 1 << 40, (1 << 40) + 1, u64::MAX, 7, 3, 1 << 33];
+    assert_eq!(store.append(&given.map(record)).unwrap().len(), given.len());
+    let mut sorted = given;
+    sorted.sort_unstable();
+    assert_eq!(places(&mut store, 0), sorted);
+    drop(store);
+    assert_eq!(places(&mut folder.open(), 0), sorted);
+}
+
+#[test]
+fn the_store_can_move_to_its_thread() {
+    fn moves<T: Send>() {}
+    moves::<Backlog<RealFs>>();
+}
