@@ -90,7 +90,8 @@ impl<S: Fs> Backlog<S> {
             self.flush()?;
         }
         let finished = self.give_up_finished();
-        if self.unsaved.is_empty() && self.log.is_open() {
+        let news = !self.unsaved.is_empty() || self.saved_segments < self.next_segment;
+        if !news && self.log.is_open() {
             return Ok(self.remove(&finished));
         }
         if seeded(Bug::UnlinkBeforeCheckpoint) {
@@ -156,6 +157,7 @@ impl<S: Fs> Backlog<S> {
         match saved {
             Ok(()) => {
                 self.unsaved = State::default();
+                self.saved_segments = self.next_segment;
                 Ok(())
             }
             Err(error) => Err(self.failed("writing the checkpoint", error)),

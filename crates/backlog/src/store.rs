@@ -34,6 +34,8 @@ pub struct Backlog<S: Fs = RealFs> {
     pub(crate) log: Log<S::File>,
     /// What the checkpoint does not say yet.
     pub(crate) unsaved: State,
+    /// `next_segment` as the checkpoint says it: it should know of every segment, to tell when one is missing.
+    pub(crate) saved_segments: u64,
     /// Numbers of all segments that are given up.
     pub(crate) gone: RangeSet,
     /// Acknowledged bytes of segments that could not be read at the start, for the next start.
@@ -130,6 +132,7 @@ impl<S: Fs> Backlog<S> {
             active: None,
             log: Log::new(),
             unsaved: State::default(),
+            saved_segments: 0,
             gone: RangeSet::default(),
             elsewhere: BTreeMap::new(),
             leftovers: Vec::new(),

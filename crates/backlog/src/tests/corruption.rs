@@ -113,6 +113,13 @@ fn c9_a_missing_segment_is_named_once_and_the_others_come_back() {
 }
 
 #[test]
+fn c9_a_last_segment_that_only_the_checkpoint_knows_is_missed_too() {
+    let fixture = Fixture::new();
+    fixture.fs.delete(&fixture.segment(SEGMENTS));
+    assert_eq!(fixture.read().2.missing, [SEGMENTS..=SEGMENTS]);
+}
+
+#[test]
 fn c9_a_segment_that_disappears_while_in_use_costs_its_records() {
     let fixture = Fixture::new();
     let (mut store, _) = fixture.open();

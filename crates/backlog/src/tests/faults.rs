@@ -8,13 +8,13 @@ use super::model::{Call, ModelFs};
 use crate::types::{NewRecord, Options, Position, Sync};
 use crate::{AppendError, Backlog, Recovery, StoreError};
 
-const OPTIONS: fn() -> Options = || Options { segment_bytes: 1000, ..Options::new("secondary") };
+pub(super) const OPTIONS: fn() -> Options = || Options { segment_bytes: 1000, ..Options::new("secondary") };
 
-fn open(fs: &ModelFs, options: Options) -> (Backlog<ModelFs>, Recovery) {
+pub(super) fn open(fs: &ModelFs, options: Options) -> (Backlog<ModelFs>, Recovery) {
     Backlog::open(Path::new(DIR), options, fs.clone()).expect("opens")
 }
 
-fn append(
+pub(super) fn append(
     store: &mut Backlog<ModelFs>,
     places: impl IntoIterator<Item = u64>,
     size: usize,
@@ -26,7 +26,7 @@ fn append(
     store.append(&records)
 }
 
-fn live(store: &mut Backlog<ModelFs>) -> Vec<u64> {
+pub(super) fn live(store: &mut Backlog<ModelFs>) -> Vec<u64> {
     let batch = store.read_from(0, u64::MAX);
     assert_eq!((batch.damaged, batch.unreadable), (vec![], vec![]));
     batch.records.iter().map(|record| record.position.place).collect()
@@ -115,27 +115,6 @@ fn c9_a_sync_that_fails_when_a_segment_is_full_is_told_by_the_next_sync() {
     assert_eq!(store.take_doubtful(), [1]);
     store.sync().expect_err("not everything is durable");
     store.sync().expect("told once");
-}
-
-/// Where neither writing nor cutting off works, the torn end may hold whole records. They must not count as newer
-/// copies of those that the store still holds elsewhere.
-#[test]
-fn c9_a_torn_end_does_not_outlive_the_records_it_was_a_copy_of() {
-    for seed in 0..50 {
-        let fs = ModelFs::new(seed);
-        let (mut store, _) = open(&fs, OPTIONS());
-        append(&mut store, 1..=2, 10).unwrap();
-        fs.fail(Call::Sync, ErrorKind::Other);
-        store.sync().expect_err("injected");
-        append(&mut store, [3], 10).unwrap();
-        fs.fail(Call::Truncate, ErrorKind::Other);
-        fs.set_capacity(Some(fs.used() + 70));
-        append(&mut store, 1..=2, 10).expect_err("full, and torn behind the first record");
-        fs.set_capacity(None);
-        store.close().expect("the cut is not needed");
-        fs.restart(false);
-        assert_eq!(live(&mut open(&fs, OPTIONS()).0), [1, 2, 3], "seed {seed}");
-    }
 }
 
 #[test]

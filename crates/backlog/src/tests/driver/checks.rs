@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Check, DIR, Driver};
+use super::{Check, DIR, Driver, Truth};
 use crate::recovery::CheckpointState;
 use crate::types::{ReadBatch, Sync};
 use crate::{Backlog, Recovery};
@@ -120,13 +120,14 @@ impl Driver {
         if self.options.sync == Sync::Never || self.sync_failed {
             for record in &batch.records {
                 let place = record.position.place;
-                let back = self
-                    .former
-                    .iter()
-                    .rev()
-                    .find(|former| former.0 == place && former.1.payload == record.payload);
+                let known =
+                    |truth: &Truth| truth.payload == record.payload && truth.arrival_ms == record.arrival_ms;
+                if self.truth.get(&place).is_some_and(known) {
+                    continue;
+                }
+                let back = self.former.iter().rev().find(|former| former.0 == place && known(&former.1));
                 if let Some((_, truth)) = back {
-                    self.truth.entry(place).or_insert_with(|| truth.clone());
+                    self.truth.insert(place, truth.clone());
                 }
             }
         }
