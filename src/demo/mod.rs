@@ -13,6 +13,7 @@ mod compare;
 mod fault;
 mod head;
 mod keys;
+mod plan;
 mod proxy;
 mod screen;
 mod sender;

@@ -13,9 +13,10 @@ use super::cluster::Cluster;
 use super::fault::{Fault, Key, Script};
 use super::head::Totals;
 use super::keys::Keys;
+use super::plan::Plan;
 use super::proxy::Proxy;
 use super::screen::{Screen, Second};
-use super::sender::{Plan, Sender};
+use super::sender::Sender;
 use super::verdict::Verdict;
 use super::watch::{Finding, Watch, survey};
 

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::cluster::{PUSH_PATH, TENANT_HEADER};
-use super::sender::{Plan, Tally};
+use super::plan::{Plan, Tally};
 
 /// Prometheus' `min_backoff` and `max_backoff`.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(30), Duration::from_secs(5));

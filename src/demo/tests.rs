@@ -16,7 +16,8 @@ use tokio::time::{sleep, timeout};
 use super::cluster::{Cluster, PUSH_PATH, TENANT_HEADER};
 use super::compare::Difference;
 use super::fault::Fault;
-use super::sender::{Plan, Sender};
+use super::plan::Plan;
+use super::sender::Sender;
 use super::watch::{Finding, Watch, survey};
 
 /// No condition here takes longer, on the slowest machine.

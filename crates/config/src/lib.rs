@@ -22,6 +22,7 @@ mod load;
 mod merge;
 pub mod model;
 mod native;
+mod parts;
 mod plain;
 mod read;
 mod secrets;

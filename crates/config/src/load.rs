@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::{ConfigError, Diagnostic, Sink};
 use crate::flags::{self, Flags};
-use crate::model::{Admin, Cluster, Config, Listener, Mirror, Node as Identity};
+use crate::model::Config;
 use crate::read::{Field, Style, nearest};
 use crate::source::{Source, Span};
 use crate::tree::{self, Node, Value};
@@ -34,16 +34,6 @@ impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Input").field("path", &self.path).field("flags", &self.flags).finish_non_exhaustive()
     }
-}
-
-/// What a decoder makes of a document.
-#[derive(Debug, Default)]
-pub(crate) struct Parts {
-    pub(crate) node: Identity,
-    pub(crate) admin: Option<Admin>,
-    pub(crate) listeners: Vec<Listener>,
-    pub(crate) clusters: Vec<Cluster>,
-    pub(crate) mirrors: Vec<Mirror>,
 }
 
 /// Reads, decodes and checks the configuration.

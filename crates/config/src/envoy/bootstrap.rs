@@ -1,7 +1,7 @@
 //! The top of the file: `node`, `admin`, `static_resources`.
 
-use crate::load::Parts;
 use crate::model::{Admin, Node};
+use crate::parts::Parts;
 use crate::read::Field;
 use crate::tree::Value;
 

@@ -5,11 +5,11 @@ mod mirror;
 use std::time::Duration;
 
 use crate::address::{self, Url};
-use crate::load::Parts;
 use crate::model::{
     Admin, Cluster, Conventions, Discovery, Domain, Host, HttpManager, Listener, LookupFamily, Mirror,
     MirrorPolicy, Node, PathMatch, Route, VirtualHost,
 };
+use crate::parts::Parts;
 use crate::read::{Field, Object, Unsupported};
 use crate::tree::Value;
 
