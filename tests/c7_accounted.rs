@@ -46,11 +46,13 @@ const CASES: [(&str, &str, &str); 19] = [
     ("garbage", "failed", "protocol"),
 ];
 
+/// Without order: these bodies carry no series to tell apart, and copies that wait for those that hang would take as
+/// long as all hangs together.
 async fn pair() -> (Upstream, Upstream, Proxy) {
     let primary = Upstream::answering(Reply::ok()).await;
     let mirror = Upstream::scripted(as_asked).await;
     let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
-    let proxy = Proxy::start(&config.setting("timeout", "1s")).await;
+    let proxy = Proxy::start(&config.setting("timeout", "1s").setting("order", "none")).await;
     (primary, mirror, proxy)
 }
 
