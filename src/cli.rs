@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use crate::log;
+
 /// Mirrors requests: every request goes to the primary, whose answer the client gets; a copy goes to each mirror in
 /// the background.
 #[derive(Debug, Parser)]
@@ -157,15 +159,7 @@ impl Serve {
     }
 }
 
-/// Envoy's level names.
-pub(crate) fn parse_level(name: &str) -> Result<LevelFilter, String> {
-    Ok(match name {
-        "trace" => LevelFilter::TRACE,
-        "debug" => LevelFilter::DEBUG,
-        "info" => LevelFilter::INFO,
-        "warning" | "warn" => LevelFilter::WARN,
-        "error" | "critical" => LevelFilter::ERROR,
-        "off" => LevelFilter::OFF,
-        other => return Err(format!("invalid log level specified '{other}'")),
-    })
+/// A level as Envoy names it.
+fn parse_level(name: &str) -> Result<LevelFilter, String> {
+    log::level(name).ok_or_else(|| format!("invalid log level specified '{name}'"))
 }

@@ -20,6 +20,19 @@ impl Level {
     }
 }
 
+/// Envoy's names of levels; there is nothing above `error` here.
+pub(crate) fn level(name: &str) -> Option<LevelFilter> {
+    Some(match name {
+        "trace" => LevelFilter::TRACE,
+        "debug" => LevelFilter::DEBUG,
+        "info" => LevelFilter::INFO,
+        "warning" | "warn" => LevelFilter::WARN,
+        "error" | "critical" => LevelFilter::ERROR,
+        "off" => LevelFilter::OFF,
+        _ => return None,
+    })
+}
+
 /// Starts logging.
 pub(crate) fn init(level: LevelFilter, json: bool) -> Level {
     let (filter, handle) = reload::Layer::new(level);

@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 use super::answer::Answer;
 use super::query::Query;
 use super::{Command, View};
+use crate::log;
 
 /// `/quitquitquit`.
 pub(crate) fn quit(view: &View, _: &Query) -> Answer {
@@ -45,7 +46,7 @@ pub(crate) fn logging(view: &View, query: &Query) -> Answer {
     if query.is_empty() {
         return Answer::text(loggers(LevelFilter::current()));
     }
-    match query.get("level").and_then(level) {
+    match query.get("level").and_then(log::level) {
         Some(level) => send(view, Command::SetLogLevel(level), &loggers(level)),
         None => Answer::error(
             StatusCode::BAD_REQUEST,
@@ -65,19 +66,6 @@ fn loggers(level: LevelFilter) -> String {
         LevelFilter::TRACE => "trace",
     };
     format!("active loggers:\n  mimir-mirror: {name}\n\n")
-}
-
-/// Envoy's names of levels; there is nothing above `error` here.
-fn level(name: &str) -> Option<LevelFilter> {
-    Some(match name {
-        "trace" => LevelFilter::TRACE,
-        "debug" => LevelFilter::DEBUG,
-        "info" => LevelFilter::INFO,
-        "warning" | "warn" => LevelFilter::WARN,
-        "error" | "critical" => LevelFilter::ERROR,
-        "off" => LevelFilter::OFF,
-        _ => return None,
-    })
 }
 
 fn send(view: &View, command: Command, accepted: &str) -> Answer {
