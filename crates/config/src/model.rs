@@ -4,6 +4,7 @@
 //! guarantees that they are in range.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -310,6 +311,10 @@ pub struct Mirror {
     pub order: Order,
     /// Replaces the client's `Authorization` on copies.
     pub auth: Option<HeaderValue>,
+    /// What becomes of copies that the mirror cannot take now.
+    pub delivery: Delivery,
+    /// Which requests become copies, by the primary's answer.
+    pub when: When,
 }
 
 impl Mirror {
@@ -329,8 +334,74 @@ impl Mirror {
             max_copies: 32_768,
             order: Order::Series,
             auth: None,
+            delivery: Delivery::Memory,
+            when: When::Received,
         }
     }
+}
+
+/// What becomes of copies that the mirror cannot take now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// They wait in memory; each has one attempt (the default).
+    Memory,
+    /// Copies of writes are kept on disk and sent again until the mirror has them.
+    Durable(Backlog),
+}
+
+/// How durable delivery keeps copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backlog {
+    /// The directory. Default `/var/lib/mimir-mirror/NAME`.
+    pub path: PathBuf,
+    /// Most bytes on disk. Default 10 GiB.
+    pub max_bytes: u64,
+    /// How long after its arrival a copy may still be delivered. Default 2 h.
+    pub max_age: Duration,
+    /// When what was written is made safe from a loss of power.
+    pub sync: Sync,
+    /// How long an answer may wait until its request's copy is written, at most. Default 0: never.
+    pub before_answer: Duration,
+    /// Whether clients' credentials (`Authorization`, `Cookie`, `Proxy-Authorization`) are written to disk with copies.
+    pub keep_credentials: bool,
+    /// A copy that failed so often while others of its mirror succeeded is given up. Default 30.
+    pub max_attempts: u32,
+}
+
+impl Backlog {
+    /// In this directory, with everything else at its default.
+    #[must_use]
+    pub fn with_defaults(path: PathBuf) -> Self {
+        Self {
+            path,
+            max_bytes: 10 << 30,
+            max_age: Duration::from_secs(2 * 60 * 60),
+            sync: Sync::Every(Duration::from_millis(100)),
+            before_answer: Duration::ZERO,
+            keep_credentials: false,
+            max_attempts: 30,
+        }
+    }
+}
+
+/// When a backlog is made safe from a loss of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// With every append.
+    Always,
+    /// This often (the default: 100 ms).
+    Every(Duration),
+    /// Never: when the operating system likes.
+    Never,
+}
+
+/// Which requests become copies, by the primary's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// All, as soon as they are complete, as Envoy does (the default).
+    Received,
+    /// Those that the primary answered with anything but a 5xx, which the client sends again anyway.
+    Answered,
 }
 
 /// Which requests a mirror copies.
