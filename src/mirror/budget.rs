@@ -130,6 +130,39 @@ impl Drop for Reservation {
     }
 }
 
+/// What a copy holds of its mirror's bounds when it has left its worker for another thread. Given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    bytes: (Arc<Budget>, u64),
+    copies: Arc<Budget>,
+}
+
+impl Held {
+    /// Takes `bytes` and one copy, or answers `None` at once.
+    pub(crate) fn take(bytes: &Arc<Budget>, n: u64, copies: &Arc<Budget>) -> Option<Self> {
+        if !bytes.take(n) {
+            return None;
+        }
+        if !copies.take(1) {
+            bytes.give(n);
+            return None;
+        }
+        Some(Self { bytes: (Arc::clone(bytes), n), copies: Arc::clone(copies) })
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.1
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.bytes.0.give(self.bytes.1);
+        self.copies.give(1);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

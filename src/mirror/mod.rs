@@ -18,6 +18,7 @@ pub(crate) mod send;
 pub(crate) mod tap;
 
 mod body;
+mod durable;
 mod head;
 
 use std::cell::{Cell, RefCell};

@@ -1,0 +1,1 @@
+//! A copy as the backlog keeps it.
