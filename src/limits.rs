@@ -55,6 +55,20 @@ pub(crate) const MIRROR_DIALS_MAX: usize = 32;
 pub(crate) const DIAL_PAUSE_MIN: Duration = Duration::from_millis(50);
 /// ... doubling up to this.
 pub(crate) const DIAL_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Pause before a mirror, a tenant or a copy is tried again: full jitter up to this ...
+pub(crate) const RETRY_MIN: Duration = Duration::from_millis(30);
+/// ... doubling up to this (both as Prometheus' remote write).
+pub(crate) const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Longest `Retry-After` that is honoured; Mimir's longest is about 144 s.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// Troubles of a mirror closer together than this count as one: those of copies that were in flight together.
+pub(crate) const TROUBLE_COUNTED_ONCE: Duration = Duration::from_millis(20);
+/// When a limited tenant is tried with one copy, the next follows after this long unless the mirror took it.
+pub(crate) const TENANT_TRIED: Duration = Duration::from_secs(1);
+/// Tenants of one mirror whose own limits are remembered.
+pub(crate) const LIMITED_TENANTS: usize = 10_000;
+/// How often copies that a slow mirror holds back are looked at.
+pub(crate) const PACE_LOOK: Duration = Duration::from_millis(10);
 /// Largest head of a mirror's answer.
 pub(crate) const ANSWER_HEAD_MAX: usize = 64 << 10;
 /// Body bytes of a mirror's answer kept to learn the reason of a rejection.
@@ -80,6 +94,24 @@ pub(crate) const ORDER_EVENTS: usize = 8 << 10;
 pub(crate) const ORDER_PERMITS: usize = 8 << 10;
 /// Largest uncompressed body whose series are read; a larger one holds every series of its tenant.
 pub(crate) const ORDER_UNCOMPRESSED: usize = 32 << 20;
+
+/// Bytes read back from a backlog at a time ...
+pub(crate) const BACKLOG_READ_BYTES: u64 = 4 << 20;
+/// ... and copies, ...
+pub(crate) const BACKLOG_READ_COPIES: usize = 256;
+/// ... by at most so many reads under way.
+pub(crate) const BACKLOG_READS: usize = 4;
+/// A copy that the disk will not give is asked for again after this long ...
+pub(crate) const BACKLOG_READ_PAUSE: Duration = Duration::from_secs(1);
+/// ... so often.
+pub(crate) const BACKLOG_READ_ATTEMPTS: u32 = 5;
+/// Arrival times of a tenant's copies in flight lie no further apart: a TSDB rejects samples that are older than half
+/// its block range (1 h) behind the newest of the tenant.
+pub(crate) const ORDER_SPREAD: Duration = Duration::from_secs(30 * 60);
+/// How long a durable mirror's copies in flight may still take when the process leaves.
+pub(crate) const DELIVERY_EXIT: Duration = Duration::from_millis(500);
+/// How often durable delivery looks at what rests, waits to be read or is to be acknowledged.
+pub(crate) const DELIVERY_TICK: Duration = Duration::from_millis(10);
 
 /// Messages that wait for one worker (a new connection is one).
 pub(crate) const WORKER_INBOX: usize = 1024;

@@ -24,7 +24,7 @@ impl Departure {
     /// The client has left. It may send the same again at once, which must not overtake this request's copies.
     fn left(&self) {
         if let Some(body) = self.0.take() {
-            body.answered();
+            body.left();
         }
     }
 }

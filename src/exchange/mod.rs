@@ -98,7 +98,14 @@ pub(crate) async fn exchange(
         Err(refusal) => Ok(exchange.reply(refusal, active)),
     };
     // Before any byte of the answer leaves: the client may then send what must not overtake this request's copies.
-    exchange.body.answered();
+    match &answer {
+        Ok(answer) => exchange.body.answered(answer.status()),
+        Err(Unanswered) => exchange.body.left(),
+    }
+    // Off by default: the one thing that an answer can be made to wait for, and for a moment only.
+    if let Some(unsaved) = exchange.body.unsaved() {
+        unsaved.wait().await;
+    }
     answer
 }
 

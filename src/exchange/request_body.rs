@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use super::Core;
 use crate::deadline::Deadline;
 use crate::limits;
-use crate::mirror::tap::Tap;
+use crate::mirror::tap::{Tap, Unsaved};
 use crate::route::reply::LocalReply;
 use crate::stats::WorkerStats;
 use crate::upstream::Repeat;
@@ -221,8 +221,18 @@ impl RequestBody {
     }
 
     /// The client may be answered from now on.
-    pub(super) fn answered(&self) {
-        self.tap.borrow_mut().answered();
+    pub(super) fn answered(&self, status: StatusCode) {
+        self.tap.borrow_mut().answered(status);
+    }
+
+    /// The client has left.
+    pub(super) fn left(&self) {
+        self.tap.borrow_mut().left();
+    }
+
+    /// Copies that the answer waits for, where the configuration says so.
+    pub(super) fn unsaved(&self) -> Option<Unsaved> {
+        self.tap.borrow_mut().unsaved()
     }
 
     /// Reads what is left of the request for a moment, within [`limits::LINGER_BYTES`] and [`limits::LINGER_TIME`]:

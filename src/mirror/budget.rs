@@ -130,36 +130,59 @@ impl Drop for Reservation {
     }
 }
 
+/// One copy in the bound on copies. Given back when dropped.
+#[derive(Debug)]
+pub(crate) struct One {
+    lease: Rc<Lease>,
+    kept: bool,
+}
+
+impl One {
+    /// For a copy that `lease` has reserved.
+    pub(crate) fn of(lease: &Rc<Lease>) -> Self {
+        Self { lease: Rc::clone(lease), kept: false }
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.lease.release(1);
+        }
+    }
+}
+
 /// What a copy holds of its mirror's bounds when it has left its worker for another thread. Given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
-    bytes: (Arc<Budget>, u64),
+    bytes: Arc<Budget>,
+    n: u64,
     copies: Arc<Budget>,
 }
 
 impl Held {
-    /// Takes `bytes` and one copy, or answers `None` at once.
-    pub(crate) fn take(bytes: &Arc<Budget>, n: u64, copies: &Arc<Budget>) -> Option<Self> {
-        if !bytes.take(n) {
-            return None;
-        }
-        if !copies.take(1) {
-            bytes.give(n);
-            return None;
-        }
-        Some(Self { bytes: (Arc::clone(bytes), n), copies: Arc::clone(copies) })
-    }
-
     /// Bytes held.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.1
+        self.n
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.bytes.0.give(self.bytes.1);
+        self.bytes.give(self.n);
         self.copies.give(1);
+    }
+}
+
+impl Reservation {
+    /// Takes what is reserved out of this worker's hands, together with the copy that it belongs to.
+    pub(crate) fn into_held(mut self, mut one: One) -> Held {
+        let n = std::mem::take(&mut self.bytes);
+        self.account.ledger.pending_bytes.sub(n);
+        let copies = Arc::clone(&one.lease.budget);
+        // What was leased stays taken from the whole: the held copy gives it back there.
+        one.kept = true;
+        Held { bytes: Arc::clone(&self.account.lease.budget), n, copies }
     }
 }
 

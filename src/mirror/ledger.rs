@@ -55,6 +55,14 @@ impl Token {
     }
 }
 
+impl Token {
+    /// Durable delivery keeps the copy from here on, and books its outcome.
+    pub(crate) fn hand_over(mut self) {
+        self.finished = true;
+        self.ledger.handed.inc();
+    }
+}
+
 impl Drop for Token {
     fn drop(&mut self) {
         self.ledger.pending.dec();

@@ -12,6 +12,7 @@
 //! lets it go now or later, `send` carries it.
 
 pub(crate) mod budget;
+pub(crate) mod copy;
 pub(crate) mod ledger;
 pub(crate) mod order;
 pub(crate) mod send;
@@ -19,13 +20,15 @@ pub(crate) mod tap;
 
 mod body;
 mod durable;
+mod hand_over;
 mod head;
+mod leg;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use config::model::{Config, Mirror};
 use http::HeaderValue;
@@ -33,50 +36,17 @@ use http::HeaderValue;
 use crate::cluster::Endpoints;
 use crate::deadline::Wheel;
 use crate::limits;
-use crate::paths::Kind;
 use crate::stats::WorkerStats;
 use crate::stats::mirror::Path;
-use budget::{Account, Budget, Lease, Reservation};
-use ledger::{Ledger, Outcome, Token};
+use budget::{Account, Budget, Lease};
+use copy::{Copy, Once};
+use durable::intake::Intake;
+use ledger::{Ledger, Outcome};
 use order::board::Place;
-use order::cell::{Cells, Handle, Held, Ticket, Way};
-use order::{Event, Key, Permit, Wire};
+use order::cell::{Cells, Handle, Ticket, Way};
+use order::{Event, Key, Permit};
 use send::Sender;
-
-/// A complete request, ready to be written to a mirror.
-#[derive(Debug)]
-pub(crate) struct Copy {
-    /// The bytes of the request.
-    wire: Arc<Wire>,
-    /// Whether an answer may carry a body (not to HEAD).
-    answer_has_body: bool,
-    /// What the request was, for the verdict on its answer.
-    kind: Kind,
-    /// One attempt's time.
-    timeout: Duration,
-    /// When the request was complete.
-    arrived: Instant,
-    /// How often it was given back by a reused connection that turned out to be closed.
-    stale: u32,
-    /// Its place in the ledger.
-    token: Token,
-    /// Its bytes in the budget.
-    _reservation: Reservation,
-    /// One of the copies that its mirror may hold.
-    _one: One,
-    /// Its place in its tenant's order, if it is kept in order. Left at the very end, with its outcome.
-    _place: Option<Held>,
-}
-
-/// One copy in the bound on copies. Given back when dropped.
-#[derive(Debug)]
-struct One(Rc<Lease>);
-
-impl Drop for One {
-    fn drop(&mut self) {
-        self.0.release(1);
-    }
-}
+use send::pace::{Pace, Share};
 
 /// What all workers share of one mirror: its bounds and the places of its copies.
 #[derive(Debug, Clone)]
@@ -84,6 +54,7 @@ pub(crate) struct Shared {
     bytes: Arc<Budget>,
     copies: Arc<Budget>,
     cells: Arc<Cells>,
+    pace: Arc<Pace>,
     workers: usize,
 }
 
@@ -99,6 +70,7 @@ impl Shared {
             bytes: Arc::new(Budget::new(mirror.buffer)),
             copies: Arc::new(Budget::new(u64::from(mirror.max_copies))),
             cells: Cells::new(index as u32, events.clone(), permits.to_vec()),
+            pace: Pace::new(mirror.max_connections),
             workers: permits.len(),
         }
     }
@@ -111,11 +83,13 @@ pub(crate) struct Target {
     ledger: Rc<Ledger>,
     account: Rc<Account>,
     copies: Rc<Lease>,
-    sender: Rc<Sender>,
+    sender: Rc<Sender<Once>>,
+    /// Where its writes go, if they are kept on disk.
+    intake: Option<Intake>,
     /// Places of its tenants' copies.
     cells: Rc<Handle>,
     /// Copies that wait for a permit.
-    waiting: RefCell<HashMap<(Key, Place), Copy>>,
+    waiting: RefCell<HashMap<(Key, Place), Copy<Once>>>,
     /// A task looks after them.
     watched: Cell<bool>,
     started: Instant,
@@ -135,6 +109,7 @@ impl Target {
             ledger: Rc::clone(&ledger),
             stats: Arc::clone(parts.stats),
             wheel: Rc::clone(parts.wheel),
+            share: Share::new(&shared.pace, shared.workers),
         });
         Some(Rc::new(Self {
             settings: mirror.clone(),
@@ -150,7 +125,7 @@ impl Target {
     }
 
     /// Hands a copy on: now, or to wait for its permit.
-    fn go(self: &Rc<Self>, copy: Copy, ticket: Option<(&Ticket, Way)>) {
+    fn go(self: &Rc<Self>, copy: Copy<Once>, ticket: Option<(&Ticket, Way)>) {
         match ticket {
             Some((ticket, Way::Queued)) => {
                 self.waiting.borrow_mut().insert((ticket.key(), ticket.place()), copy);
@@ -183,11 +158,11 @@ impl Target {
     }
 
     /// Books the waiting copies for which `is_over` holds.
-    fn end_waiting(&self, outcome: Outcome, is_over: impl Fn(&Copy) -> bool) {
+    fn end_waiting(&self, outcome: Outcome, is_over: impl Fn(&Copy<Once>) -> bool) {
         let mut waiting = self.waiting.borrow_mut();
         let over: Vec<_> = waiting.extract_if(|_, copy| is_over(copy)).collect();
         drop(waiting);
-        over.into_iter().for_each(|(_, copy)| copy.token.finish(outcome));
+        over.into_iter().for_each(|(_, copy)| copy.load.token.finish(outcome));
     }
 }
 
@@ -232,6 +207,10 @@ impl Mirrors {
         }
     }
 
+    fn target(&self, mirror: usize) -> Option<&Rc<Target>> {
+        self.targets.get(mirror)
+    }
+
     /// The order thread lets a copy go.
     pub(crate) fn permit(&self, permit: Permit) {
         let Some(target) = self.targets.get(permit.key.mirror as usize) else { return };
@@ -246,7 +225,8 @@ impl Mirrors {
         for target in &self.targets {
             target.end_waiting(Outcome::Expired, |copy| copy.arrived.elapsed() >= target.settings.max_age);
             let waiting = target.waiting.borrow().values().map(|copy| copy.arrived).min();
-            target.sender.sweep(waiting);
+            let oldest = target.sender.sweep(waiting);
+            target.ledger.lag_ms.set(oldest.map_or(0, |arrived| arrived.elapsed().as_millis() as u64));
         }
     }
 

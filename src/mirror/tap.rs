@@ -4,37 +4,47 @@
 //! None of them can fail, block or await, and none returns anything, so the primary's path cannot depend on a
 //! mirror. A copy is whole or not at all (contract C5): where a bound refuses a byte, collecting stops for that
 //! mirror, and the loss is booked when the request turns out to be complete.
+//!
+//! One exception, off by default: with `before_answer` an answer waits for a moment until its request's copy is in the
+//! backlog ([`Tap::unsaved`]).
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use config::model::{HeaderMutation, MirrorPolicy, Order, Requests};
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
+use config::model::{MirrorPolicy, When};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, Method, StatusCode, request::Parts};
 
+use super::Mirrors;
 use super::body::CopyBody;
-use super::budget::Reservation;
-use super::head::{self, Framing};
+pub(crate) use super::hand_over::Unsaved;
+use super::hand_over::{Collected, Complete, Trailing};
+use super::head::Framing;
+use super::leg::Leg;
 use super::ledger::Outcome;
-use super::order::cell::{Held, Ticket, Way};
-use super::order::{By, Entry, Key, Wire};
-use super::{Copy, Mirrors, One, Target};
-use crate::limits::COPY_OVERHEAD;
 use crate::paths::Kind;
-
-/// Names the tenant of a request, in Mimir as in Cortex.
-const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
 
 /// Collects one request for its mirrors. Empty (and free) where the route has none.
 #[derive(Debug, Default)]
 pub(crate) struct Tap {
     collector: Option<Box<Collector>>,
-    /// Places of the copies, once the request is complete.
-    tickets: Vec<Rc<Ticket>>,
-    answered: bool,
+    /// A complete request for mirrors that want to know the primary's answer first.
+    later: Option<Box<Later>>,
+    /// The copies, once the request is complete: newcomers stand behind them from the answer on.
+    trailing: Vec<Trailing>,
+    answered: Answered,
+}
+
+/// What the client was told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Answered {
+    #[default]
+    NotYet,
+    /// It left before.
+    Left,
+    With(StatusCode),
 }
 
 /// What the exchange knows of a request beside its head.
@@ -63,37 +73,11 @@ struct Collector {
     request: Collected,
 }
 
-/// What is kept of the request beside its body and heads.
 #[derive(Debug)]
-struct Collected {
-    framing: Framing,
-    kind: Kind,
-    peer: IpAddr,
-    content_type: Option<HeaderValue>,
-    content_encoding: Option<HeaderValue>,
-    answer_has_body: bool,
-    timeout: Option<Duration>,
-}
-
-/// A request that will take a place in its tenant's order.
-#[derive(Debug, Clone, Copy)]
-struct Begun {
-    /// Hash of the tenant that the mirror will see.
-    tenant: u64,
-    key: Key,
-    /// See [`Cells::begin`](super::order::cell::Cells::begin).
-    behind: u64,
-}
-
-/// One mirror's part of a collected request.
-#[derive(Debug)]
-struct Leg {
-    mirror: usize,
-    /// Where its place will be taken; `None` if its copies are not kept in order.
-    order: Option<Begun>,
-    head: Vec<u8>,
-    reservation: Reservation,
-    refused: Option<Outcome>,
+struct Later {
+    mirrors: Rc<Mirrors>,
+    legs: Vec<Leg>,
+    complete: Complete,
 }
 
 impl Tap {
@@ -120,7 +104,7 @@ impl Tap {
                 timeout: facts.timeout,
             },
         });
-        Self { collector: Some(collector), tickets: Vec::new(), answered: false }
+        Self { collector: Some(collector), ..Self::default() }
     }
 
     /// One frame of the body has been received.
@@ -132,30 +116,67 @@ impl Tap {
 
     /// The request is complete: books it for each mirror and hands the copies on.
     pub(crate) fn finish(&mut self, trailers: Option<&HeaderMap>) {
-        if let Some(collector) = self.collector.take() {
-            self.tickets = collector.finish(trailers);
+        let Some(collector) = self.collector.take() else { return };
+        let Collector { mirrors, legs, body, request, .. } = *collector;
+        let complete = Complete { len: body.len(), chunks: body.finish(), trailers: trailers.cloned(), request };
+        let is_later = |leg: &Leg| mirrors.target(leg.mirror).is_some_and(|t| t.settings.when == When::Answered);
+        let (later, now): (Vec<_>, Vec<_>) = legs.into_iter().partition(is_later);
+        self.trailing.extend(complete.hand_over(&mirrors, now));
+        if !later.is_empty() {
+            self.later = Some(Box::new(Later { mirrors, legs: later, complete }));
         }
-        if self.answered {
-            self.answered();
+        match self.answered {
+            Answered::NotYet => {}
+            Answered::Left => self.left(),
+            Answered::With(status) => self.answered(status),
         }
     }
 
     /// The client may be answered from now on, and may then send what must not overtake this request's copies.
-    pub(crate) fn answered(&mut self) {
-        self.answered = true;
-        self.tickets.iter().for_each(|ticket| ticket.trail());
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        self.answered = Answered::With(status);
+        if let Some(later) = self.later.take() {
+            let Later { mirrors, legs, complete } = *later;
+            if status.is_server_error() {
+                count_refused(&mirrors, &legs);
+            } else {
+                self.trailing.extend(complete.hand_over(&mirrors, legs));
+            }
+        }
+        self.trailing.iter().for_each(Trailing::trail);
+    }
+
+    /// The client has left, and may send the same again.
+    pub(crate) fn left(&mut self) {
+        if self.answered == Answered::NotYet {
+            self.answered = Answered::Left;
+        }
+        self.trailing.iter().for_each(Trailing::trail);
+    }
+
+    /// What the answer has to wait for, for a moment at most: copies that are not in the backlog yet.
+    pub(crate) fn unsaved(&mut self) -> Option<Unsaved> {
+        Unsaved::of(&mut self.trailing)
     }
 }
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        self.answered();
-        let Some(collector) = &self.collector else { return };
-        for leg in &collector.legs {
-            if let Some(target) = collector.mirrors.targets.get(leg.mirror) {
-                target.ledger.incomplete.inc();
-            }
+        self.trailing.iter().for_each(Trailing::trail);
+        if let Some(later) = &self.later {
+            count_refused(&later.mirrors, &later.legs);
         }
+        let Some(collector) = &self.collector else { return };
+        for target in collector.legs.iter().filter_map(|leg| collector.mirrors.target(leg.mirror)) {
+            target.ledger.incomplete.inc();
+        }
+    }
+}
+
+/// The primary did not take the request.
+fn count_refused(mirrors: &Mirrors, legs: &[Leg]) {
+    for target in legs.iter().filter_map(|leg| mirrors.target(leg.mirror)) {
+        target.ledger.not_answered.inc();
     }
 }
 
@@ -167,7 +188,7 @@ impl Collector {
         let plan = self.body.plan(frame.len(), self.announced);
         let len = self.body.len() + frame.len() as u64;
         for leg in self.legs.iter_mut().filter(|leg| leg.refused.is_none()) {
-            let limit = self.mirrors.targets.get(leg.mirror).map_or(0, |target| target.settings.max_request);
+            let limit = self.mirrors.target(leg.mirror).map_or(0, |target| target.settings.max_request);
             if len > limit {
                 leg.refuse(Outcome::DroppedTooLarge);
             } else if !leg.reservation.grow(plan.cost()) {
@@ -180,167 +201,4 @@ impl Collector {
             self.body.push(frame, plan);
         }
     }
-
-    /// Books the request for each mirror and hands the copies on. Returns their places.
-    fn finish(self, trailers: Option<&HeaderMap>) -> Vec<Rc<Ticket>> {
-        let len = self.body.len();
-        let chunks = self.body.finish();
-        let mut tickets = Vec::new();
-        for leg in self.legs {
-            if let Some(target) = self.mirrors.targets.get(leg.mirror) {
-                let ticket = self.request.hand_on(&self.mirrors, target, leg, (len, &chunks, trailers));
-                tickets.extend(ticket);
-            }
-        }
-        tickets
-    }
-}
-
-impl Collected {
-    /// Books one mirror's copy and hands it on, or books why there is none. Returns its place if it has one.
-    fn hand_on(
-        &self,
-        mirrors: &Mirrors,
-        target: &Rc<Target>,
-        leg: Leg,
-        (len, chunks, trailers): (u64, &[Bytes], Option<&HeaderMap>),
-    ) -> Option<Rc<Ticket>> {
-        let token = target.ledger.receive();
-        if let Some(outcome) = leg.refused {
-            token.finish(outcome);
-            return None;
-        }
-        if !target.copies.reserve(1) {
-            token.finish(Outcome::DroppedTooManyCopies);
-            return None;
-        }
-        let wire = Arc::new(Wire {
-            chunks: wire(leg.head, self.framing, len, chunks, trailers),
-            body_chunks: chunks.len(),
-            content_type: self.content_type.clone(),
-            content_encoding: self.content_encoding.clone(),
-        });
-        let ticket = leg.order.map(|begun| self.take_place(mirrors, target, begun, &wire));
-        let copy = Copy {
-            wire,
-            answer_has_body: self.answer_has_body,
-            kind: self.kind,
-            // Without a timeout of the route a silent mirror would hold its connection for ever.
-            timeout: target.settings.timeout.or(self.timeout).unwrap_or(target.settings.max_age),
-            arrived: Instant::now(),
-            stale: 0,
-            token,
-            _reservation: leg.reservation,
-            _one: One(Rc::clone(&target.copies)),
-            _place: ticket.as_ref().map(|(ticket, _)| Held(Rc::clone(ticket))),
-        };
-        target.go(copy, ticket.as_ref().map(|(ticket, way)| (&**ticket, *way)));
-        ticket.map(|(ticket, _)| ticket)
-    }
-
-    fn take_place(
-        &self,
-        mirrors: &Mirrors,
-        target: &Target,
-        begun: Begun,
-        wire: &Arc<Wire>,
-    ) -> (Rc<Ticket>, Way) {
-        let by = match self.kind {
-            Kind::Write => By::Series,
-            _ => {
-                let peer = self.peer.to_canonical().to_string();
-                By::Sender(target.cells.hash(&[&begun.tenant.to_ne_bytes(), peer.as_bytes()]))
-            }
-        };
-        let arrived_ms = mirrors.started.elapsed().as_millis() as u64;
-        let entry =
-            |place| Entry { place, arrived_ms, worker: mirrors.worker, by, wire: Arc::downgrade(wire) };
-        Ticket::take(&target.cells, begun.key, begun.behind, entry)
-    }
-}
-
-impl Leg {
-    fn begin(mirrors: &Mirrors, policy: &MirrorPolicy, head: &Parts, facts: Facts<'_>) -> Option<Self> {
-        let target = mirrors.targets.get(policy.mirror)?;
-        if is_excluded(target, head, facts.kind) {
-            target.ledger.excluded.inc();
-            return None;
-        }
-        if !policy.fraction.chooses(facts.random) {
-            target.ledger.not_chosen.inc();
-            return None;
-        }
-        let rules = head::Rules {
-            policy,
-            auth: target.settings.auth.as_ref(),
-            forwarded_for: facts.envoy_headers.then_some(&mirrors.own_address),
-        };
-        let bytes = head::begin(head, rules);
-        let mut reservation = Reservation::empty(&target.account);
-        let granted = reservation.grow(COPY_OVERHEAD + bytes.capacity() as u64);
-        let refused = (!granted).then_some(Outcome::DroppedBufferFull);
-        let ordered = facts.kind.is_write() && target.settings.order == Order::Series;
-        let order = ordered.then(|| {
-            let tenant = tenant(target, policy, head);
-            let key = target.cells.key(tenant);
-            Begun { tenant, key, behind: target.cells.begin(key) }
-        });
-        Some(Self { mirror: policy.mirror, order, head: bytes, reservation, refused })
-    }
-
-    fn refuse(&mut self, outcome: Outcome) {
-        self.refused = Some(outcome);
-        self.reservation.clear();
-    }
-}
-
-/// The tenant as the mirror will see it; where the request names none, whoever its credentials stand for.
-fn tenant(target: &Target, policy: &MirrorPolicy, head: &Parts) -> u64 {
-    let received = head.headers.get(&TENANT);
-    let tenant = policy.headers.iter().fold(received, |tenant, mutation| match mutation {
-        HeaderMutation::Set(name, value) if *name == TENANT => Some(value),
-        HeaderMutation::Append(name, value) | HeaderMutation::AddIfAbsent(name, value) if *name == TENANT => {
-            tenant.or(Some(value))
-        }
-        HeaderMutation::OverwriteIfPresent(name, value) if *name == TENANT => tenant.map(|_| value),
-        HeaderMutation::Remove(name) if *name == TENANT => None,
-        _ => tenant,
-    });
-    let credentials = || target.settings.auth.as_ref().or_else(|| head.headers.get(AUTHORIZATION));
-    match tenant {
-        Some(tenant) => target.cells.hash(&[b"tenant", tenant.as_bytes()]),
-        None => target.cells.hash(&[b"credentials", credentials().map_or(b"", HeaderValue::as_bytes)]),
-    }
-}
-
-/// Requests that this mirror never gets.
-fn is_excluded(target: &Target, head: &Parts, kind: Kind) -> bool {
-    let not_a_write = target.settings.requests == Requests::Writes && !kind.is_write();
-    let destructive = kind == Kind::Destructive && !target.settings.copy_admin;
-    // An HTTP/1.1 copy of a gRPC call would be another request.
-    let grpc = head.headers.get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
-    not_a_write || destructive || grpc
-}
-
-/// The bytes of a copy in the order they are written.
-fn wire(
-    mut head: Vec<u8>,
-    framing: Framing,
-    len: u64,
-    chunks: &[Bytes],
-    trailers: Option<&HeaderMap>,
-) -> Vec<Bytes> {
-    head::finish(&mut head, framing, len);
-    let mut wire = Vec::with_capacity(chunks.len() + 2);
-    if framing == Framing::Chunked && len > 0 {
-        head.extend_from_slice(format!("{len:x}\r\n").as_bytes());
-    }
-    wire.push(Bytes::from(head));
-    wire.extend(chunks.iter().cloned());
-    if framing == Framing::Chunked {
-        let mut end = if len > 0 { b"\r\n".to_vec() } else { Vec::new() };
-        end.extend(head::chunked_end(trailers));
-        wire.push(Bytes::from(end));
-    }
-    wire
 }

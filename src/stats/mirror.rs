@@ -1,5 +1,9 @@
 //! What is counted of one mirror, and how a copy can end. The rules of the ledger are `mirror::ledger`'s.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use super::counter::{Counter, Gauge};
 use super::histogram::Histogram;
 
@@ -50,13 +54,22 @@ pub(crate) enum Outcome {
     DroppedTooLarge,
     /// Still waiting when the process had to leave.
     DroppedShutdown,
-    /// Waited longer than `max_age`.
+    /// Waited longer than `max_age`, or the backlog's.
     Expired,
+    /// The oldest of a full backlog.
+    ExpiredSize,
+    /// An operator had the mirror skip to now.
+    ExpiredSkipped,
+    /// Out of order or a duplicate, of a copy that the mirror may have taken before: another attempt, or sent again
+    /// after a restart.
+    Repeated,
+    /// Its bytes in the backlog are damaged.
+    FailedDamaged,
 }
 
 impl Outcome {
     /// Every outcome, in the order of the counters.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::Delivered,
         Self::Deduplicated,
         Self::Partial,
@@ -80,6 +93,10 @@ impl Outcome {
         Self::DroppedTooLarge,
         Self::DroppedShutdown,
         Self::Expired,
+        Self::ExpiredSize,
+        Self::ExpiredSkipped,
+        Self::Repeated,
+        Self::FailedDamaged,
     ];
 
     /// The labels `outcome` and `reason` of `mimir_mirror_requests_total`.
@@ -107,7 +124,11 @@ impl Outcome {
             Self::DroppedTooManyCopies => ("dropped", "too_many_copies"),
             Self::DroppedTooLarge => ("dropped", "too_large"),
             Self::DroppedShutdown => ("dropped", "shutdown"),
-            Self::Expired => ("expired", ""),
+            Self::Expired => ("expired", "age"),
+            Self::ExpiredSize => ("expired", "size"),
+            Self::ExpiredSkipped => ("expired", "skipped"),
+            Self::Repeated => ("repeated", ""),
+            Self::FailedDamaged => ("failed", "damaged"),
         }
     }
 }
@@ -144,8 +165,18 @@ pub(crate) struct MirrorStats {
     pub(crate) received: Counter,
     /// By [`Outcome`].
     outcomes: [Counter; Outcome::ALL.len()],
-    /// Copies without an outcome: waiting or in flight.
+    /// Copies found in the backlog at the start.
+    pub(crate) recovered: Counter,
+    /// Copies of this worker without an outcome: waiting or in flight.
     pub(crate) pending: Gauge,
+    /// Copies handed to durable delivery.
+    pub(crate) handed: Counter,
+    /// Copies that left durable delivery with an outcome.
+    pub(crate) settled: Counter,
+    /// Attempts after a copy's first.
+    pub(crate) retries: Counter,
+    /// Answers that could not wait until their copy was in the backlog.
+    pub(crate) late_answers: Counter,
     /// Budget bytes those copies, and the requests still arriving, hold.
     pub(crate) pending_bytes: Gauge,
     /// Age of the oldest pending copy in milliseconds, refreshed about once a second.
@@ -156,15 +187,36 @@ pub(crate) struct MirrorStats {
     pub(crate) excluded: Counter,
     /// Requests that the mirror's percentage left out: outside the sum.
     pub(crate) not_chosen: Counter,
+    /// Requests that were not copied because the primary did not take them (`when: answered`): outside the sum.
+    pub(crate) not_answered: Counter,
     /// Tokens that went without an outcome. Always 0, or we have a bug.
     pub(crate) lost_tokens: Counter,
     /// Connections open to this mirror.
     pub(crate) connections: Gauge,
     /// Copies of writes by how their order let them go; see [`Path`].
     ordered: [Counter; Path::ALL.len()],
-    /// From the copy's first byte to its outcome.
+    /// From the copy's first byte to the end of its attempt.
     pub(crate) duration: Histogram,
+    /// What the mirror said last, by outcome.
+    said: Mutex<Said>,
 }
+
+/// The first words of the mirror's last refusal of each kind.
+pub(crate) type Said = BTreeMap<usize, Words>;
+
+/// A refusal in the mirror's own words.
+#[derive(Debug, Clone)]
+pub(crate) struct Words {
+    /// Milliseconds since 1970.
+    pub(crate) at_ms: u64,
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+/// Refusals of one kind closer together than this are not kept, so that a storm of them costs nothing.
+const SAID_EVERY_MS: u64 = 1000;
+/// Bytes of a refusal that are kept.
+const WORDS_MAX: usize = 300;
 
 impl MirrorStats {
     pub(crate) fn outcome(&self, outcome: Outcome) -> u64 {
@@ -181,11 +233,43 @@ impl MirrorStats {
         }
     }
 
+    /// Copies handed to durable delivery, or found in its backlog, less those with an outcome. Of one thread this is no
+    /// number yet: only the sum over all threads is.
+    pub(crate) fn kept(&self) -> u64 {
+        self.handed.get().wrapping_add(self.recovered.get()).wrapping_sub(self.settled.get())
+    }
+
+    /// The mirror refused a copy: keeps its words. Never waits.
+    pub(crate) fn hear(&self, outcome: Outcome, status: Option<u16>, body: &[u8]) {
+        let fine = matches!(outcome, Outcome::Delivered | Outcome::Deduplicated);
+        let (Some(status), false) = (status, fine) else { return };
+        let Ok(mut said) = self.said.try_lock() else { return };
+        let at_ms = unix_ms();
+        let recent = |words: &Words| at_ms.saturating_sub(words.at_ms) < SAID_EVERY_MS;
+        if said.get(&(outcome as usize)).is_some_and(recent) {
+            return;
+        }
+        let body = body.get(..WORDS_MAX.min(body.len())).unwrap_or_default();
+        let text = String::from_utf8_lossy(body).trim().to_owned();
+        said.insert(outcome as usize, Words { at_ms, status, text });
+    }
+
+    /// The mirror's last refusals, by index in [`Outcome::ALL`].
+    pub(crate) fn said(&self) -> Said {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn count(&self, outcome: Outcome) {
         if let Some(counter) = self.outcomes.get(outcome as usize) {
             counter.inc();
         }
     }
+}
+
+/// Now, in milliseconds since 1970.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

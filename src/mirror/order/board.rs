@@ -197,14 +197,22 @@ impl Board {
         true
     }
 
-    /// The next copy to be sent, which is in flight from now on: always the oldest that may go.
-    pub(crate) fn ready(&mut self) -> Option<Place> {
+    /// Whether [`Board::ready`] would name a copy.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.first_free().is_some()
+    }
+
+    fn first_free(&self) -> Option<(Place, Slot)> {
         let &(place, slot) = self.free.first()?;
         let (_, oldest_ms) = self.oldest()?;
+        let ahead = self.copies[slot as usize].arrived_ms - oldest_ms;
+        (ahead <= self.bounds.max_spread_ms).then_some((place, slot))
+    }
+
+    /// The next copy to be sent, which is in flight from now on: always the oldest that may go.
+    pub(crate) fn ready(&mut self) -> Option<Place> {
+        let (place, slot) = self.first_free()?;
         let copy = &mut self.copies[slot as usize];
-        if copy.arrived_ms - oldest_ms > self.bounds.max_spread_ms {
-            return None;
-        }
         copy.in_flight = true;
         self.in_flight += 1;
         self.free.pop_first();

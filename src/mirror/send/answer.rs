@@ -3,6 +3,8 @@
 //!
 //! HTTP/1.1 (RFC 9112), heads and chunk sizes by httparse.
 
+use std::time::{Duration, SystemTime};
+
 use crate::limits::{ANSWER_DISCARDED, ANSWER_HEAD_MAX, ANSWER_KEPT, HEADERS_MAX};
 
 /// Longest line of a chunk size with its extensions, or of a trailer.
@@ -21,6 +23,7 @@ pub(super) struct Answer {
     has_body: bool,
     close: bool,
     any_byte: bool,
+    retry_after: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -53,6 +56,7 @@ impl Answer {
             has_body,
             close: false,
             any_byte: false,
+            retry_after: None,
         }
     }
 
@@ -63,6 +67,11 @@ impl Answer {
     /// Up to [`ANSWER_KEPT`] bytes of the body.
     pub(super) fn kept(&self) -> &[u8] {
         &self.kept
+    }
+
+    /// How long the mirror asks to wait (`Retry-After`, RFC 9110 10.2.3).
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     pub(super) fn any_byte(&self) -> bool {
@@ -178,6 +187,7 @@ impl Answer {
         }
         let framing = Framing::of(head.headers)?;
         self.status = Some(status);
+        self.retry_after = retry_after(head.headers);
         self.close = framing.close || head.version == Some(0);
         self.state = match framing {
             _ if !self.has_body || status == 204 || status == 304 => State::Done,
@@ -218,6 +228,16 @@ impl Answer {
         self.body_read += data.len() as u64;
         let room = ANSWER_KEPT - self.kept.len();
         self.kept.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
+    }
+}
+
+/// Seconds or a date.
+fn retry_after(headers: &[httparse::Header<'_>]) -> Option<Duration> {
+    let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case("retry-after"))?;
+    let value = std::str::from_utf8(header.value).ok()?.trim();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok(),
     }
 }
 
@@ -296,6 +316,18 @@ mod tests {
             Err(Malformed)
         );
         assert_eq!(alive(b"SSH-2.0-OpenSSH_9.2\r\n"), Err(Malformed));
+    }
+
+    #[test]
+    fn the_time_to_wait_is_seconds_or_a_date() {
+        let wait = |value: &str| {
+            let head = format!("HTTP/1.1 429 Slow\r\nRetry-After: {value}\r\n\r\n");
+            read(&[head.as_bytes()]).unwrap().retry_after()
+        };
+        assert_eq!(wait("12"), Some(Duration::from_secs(12)));
+        assert_eq!(wait("Thu, 01 Jan 1970 00:00:00 GMT"), None);
+        assert!(wait("Fri, 01 Jan 2100 00:00:00 GMT") > Some(Duration::from_secs(1 << 20)));
+        assert_eq!((wait("-1"), wait("soon"), wait("")), (None, None, None));
     }
 
     #[test]

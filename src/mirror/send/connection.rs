@@ -13,10 +13,11 @@ use tokio::net::TcpStream;
 
 use super::answer::Answer;
 use super::write::Cursor;
-use super::{Sender, Slot, verdict};
+use super::verdict::Attempt;
+use super::{Load, Sender, Slot, verdict};
 use crate::deadline::Deadline;
 use crate::limits;
-use crate::mirror::Copy;
+use crate::mirror::copy::Copy;
 use crate::mirror::ledger::Outcome;
 use crate::stats::ClusterStats;
 use crate::upstream::dial::{self, DialError};
@@ -34,7 +35,7 @@ enum Broken {
 }
 
 /// Dials after `pause`, then serves copies until the connection ends.
-pub(super) async fn run(sender: Rc<Sender>, pause: Duration) {
+pub(super) async fn run<L: Load>(sender: Rc<Sender<L>>, pause: Duration) {
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;
     }
@@ -49,7 +50,7 @@ pub(super) async fn run(sender: Rc<Sender>, pause: Duration) {
     }
 }
 
-async fn dial_mirror(sender: &Sender) -> Result<(TcpStream, SocketAddr), Outcome> {
+async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, SocketAddr), Outcome> {
     let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
     let Some(address) = sender.settings.endpoints.pick() else {
         stats.inspect(|stats| stats.cx_none_healthy.inc());
@@ -70,17 +71,22 @@ async fn dial_mirror(sender: &Sender) -> Result<(TcpStream, SocketAddr), Outcome
     })
 }
 
-struct Connection<'a> {
-    sender: &'a Rc<Sender>,
+struct Connection<'a, L> {
+    sender: &'a Rc<Sender<L>>,
     stats: Option<&'a ClusterStats>,
     stream: TcpStream,
     address: SocketAddr,
-    slot: &'a Rc<Slot>,
+    slot: &'a Rc<Slot<L>>,
     deadline: Deadline,
 }
 
-impl<'a> Connection<'a> {
-    fn new(sender: &'a Rc<Sender>, stream: TcpStream, address: SocketAddr, slot: &'a Rc<Slot>) -> Self {
+impl<'a, L: Load> Connection<'a, L> {
+    fn new(
+        sender: &'a Rc<Sender<L>>,
+        stream: TcpStream,
+        address: SocketAddr,
+        slot: &'a Rc<Slot<L>>,
+    ) -> Self {
         let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
         Self { sender, stats, stream, address, slot, deadline: sender.settings.wheel.deadline() }
     }
@@ -121,7 +127,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Waits idle for a copy. `None` when the mirror closed the connection or nothing came for long.
-    async fn wait(&mut self) -> Option<Copy> {
+    async fn wait(&mut self) -> Option<Copy<L>> {
         self.deadline.set(limits::MIRROR_IDLE);
         self.sender.idle.borrow_mut().push(Rc::clone(self.slot));
         let (slot, stream) = (self.slot, &mut self.stream);
@@ -146,38 +152,42 @@ impl<'a> Connection<'a> {
     }
 
     /// One attempt. Returns whether the connection can be used again.
-    async fn carry(&mut self, mut copy: Copy, reused: bool) -> bool {
+    async fn carry(&mut self, copy: Copy<L>, reused: bool) -> bool {
         let started = Instant::now();
         let mut answer = Answer::new(copy.answer_has_body);
         self.stats.inspect(|stats| {
             stats.rq_total.inc();
             stats.rq_active.inc();
         });
-        let (token, arrived) = (copy.token, copy.arrived);
-        *self.slot.in_flight.borrow_mut() = Some((token, arrived));
+        let Copy { wire, answer_has_body, kind, tenant, timeout, arrived, stale, load } = copy;
+        *self.slot.in_flight.borrow_mut() = Some((load, arrived));
         let deadline = self.sender.settings.wheel.deadline();
-        deadline.set(copy.timeout);
-        let mut cursor = Cursor::new(&copy.wire.chunks);
+        deadline.set(timeout);
+        let mut cursor = Cursor::new(&wire.chunks);
         let result = deadline.race(poll_fn(|cx| self.poll_converse(cx, &mut cursor, &mut answer))).await;
         self.stats.inspect(|stats| stats.rq_active.dec());
+        self.sender.landed();
         // Gone only if the process leaves and has booked it already.
-        let Some((token, _)) = self.slot.in_flight.take() else { return false };
+        let Some((load, _)) = self.slot.in_flight.take() else { return false };
+        let copy = Copy { wire, answer_has_body, kind, tenant, timeout, arrived, stale, load };
 
         let closed = result == Ok(Err(Broken::Closed));
-        if closed && reused && !answer.any_byte() && copy.stale < limits::STALE_CONNECTIONS_MAX {
-            copy.stale += 1;
+        if closed && reused && !answer.any_byte() && stale < limits::STALE_CONNECTIONS_MAX {
             self.stats.inspect(|stats| stats.rq_retry.inc());
-            self.sender.give_back(Copy { token, ..copy });
+            self.sender.give_back(Copy { stale: stale + 1, ..copy });
             return false;
         }
         let outcome = match (answer.status(), result) {
-            (Some(status), _) => verdict::outcome(copy.kind, status, answer.kept()),
+            (Some(status), _) => verdict::outcome(kind, status, answer.kept()),
             (None, Err(_)) => Outcome::FailedTimeout,
             (None, Ok(Err(Broken::Malformed))) => Outcome::FailedProtocol,
             (None, Ok(_)) => Outcome::FailedReset,
         };
         self.count(answer.status(), outcome, started);
-        token.finish(outcome);
+        self.sender.settings.ledger.hear(outcome, answer.status(), answer.kept());
+        let attempt = Attempt { outcome, retry_after: answer.retry_after() };
+        self.sender.settings.share.hear(&attempt, tenant, self.sender.in_flight.get());
+        L::ended(copy, attempt);
         result == Ok(Ok(())) && answer.keeps_alive()
     }
 

@@ -1,27 +1,43 @@
-//! Carries copies to one mirror, from one worker.
+//! Carries copies to one mirror, from one thread.
 //!
-//! Enters: copies, from the tap. Leaves: bytes to the mirror and one outcome for each copy. Every connection is a
-//! task of its own with one copy in flight (HTTP/1.1 answers in order, so pipelined copies would wait for the
-//! slowest). Connections grow with need and shrink after; idle ones are used again last in, first out.
+//! Enters: copies. Leaves: bytes to the mirror, and for each copy one [`Attempt`], told to whoever stands behind it
+//! ([`Load`]). Every connection is a task of its own with one copy in flight (HTTP/1.1 answers in order, so pipelined
+//! copies would wait for the slowest). Connections grow with need and shrink after; idle ones are used again last in,
+//! first out. How many copies may be in flight is the [`pace`]'s business.
 
 mod answer;
 mod connection;
+pub(crate) mod pace;
 mod verdict;
 mod write;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::Copy;
-use super::ledger::{Ledger, Outcome, Token};
+use super::copy::Copy;
+use super::ledger::{Ledger, Outcome};
 use crate::cluster::Endpoints;
 use crate::deadline::Wheel;
 use crate::limits;
 use crate::stats::WorkerStats;
+use pace::{Leave, Share};
+pub(super) use verdict::Attempt;
+
+/// Who stands behind a copy. `ended` and `expired` give the copy back.
+pub(super) trait Load: Sized + 'static {
+    /// An attempt has ended.
+    fn ended(copy: Copy<Self>, attempt: Attempt);
+
+    /// It waited here for longer than the sender's `max_age`.
+    fn expired(copy: Copy<Self>);
+
+    /// The process leaves. `begun`: it was on its way.
+    fn left(self, begun: bool);
+}
 
 /// What a sender needs of its surroundings.
 #[derive(Debug)]
@@ -29,24 +45,32 @@ pub(super) struct Settings {
     pub(super) cluster: usize,
     pub(super) connect_timeout: Duration,
     pub(super) max_age: Duration,
-    /// Connections of this worker to this mirror.
+    /// Connections of this thread to this mirror.
     pub(super) connections: usize,
     pub(super) endpoints: Rc<Endpoints>,
     pub(super) ledger: Rc<Ledger>,
     pub(super) stats: Arc<WorkerStats>,
     pub(super) wheel: Rc<Wheel>,
+    /// This thread's share of what the mirror may be sent at a time.
+    pub(super) share: Share,
 }
 
-/// One worker's queue and connections of one mirror.
+/// One thread's queue and connections of one mirror.
 #[derive(Debug)]
-pub(crate) struct Sender {
+pub(crate) struct Sender<L> {
     settings: Settings,
     /// Copies that no connection has taken yet, oldest first.
-    queue: RefCell<VecDeque<Copy>>,
-    /// Connections that wait for a copy. Not empty only while the queue is.
-    idle: RefCell<Vec<Rc<Slot>>>,
+    queue: RefCell<VecDeque<Copy<L>>>,
+    /// Copies of tenants that are limited now, by tenant, oldest first.
+    aside: RefCell<BTreeMap<u64, VecDeque<Copy<L>>>>,
+    /// Copies that were laid aside and may go now.
+    readmitted: RefCell<VecDeque<Copy<L>>>,
+    /// Connections that wait for a copy.
+    idle: RefCell<Vec<Rc<Slot<L>>>>,
     /// All connections, for what is in flight.
-    slots: RefCell<Vec<Weak<Slot>>>,
+    slots: RefCell<Vec<Weak<Slot<L>>>>,
+    /// Copies that a connection has taken.
+    in_flight: Cell<usize>,
     open: Cell<usize>,
     dialing: Cell<usize>,
     /// After a failed dial: none before this moment.
@@ -61,23 +85,26 @@ struct Pause {
 }
 
 /// Where a connection's task and its sender meet.
-#[derive(Debug, Default)]
-struct Slot {
+#[derive(Debug)]
+struct Slot<L> {
     /// The next copy, put here for an idle connection.
-    handed: RefCell<Option<Copy>>,
-    /// What is in flight: its place in the ledger and when it arrived.
-    in_flight: RefCell<Option<(Token, Instant)>>,
+    handed: RefCell<Option<Copy<L>>>,
+    /// What is in flight, and when it arrived.
+    in_flight: RefCell<Option<(L, Instant)>>,
     /// The connection's task, while it is idle.
     waker: RefCell<Option<Waker>>,
 }
 
-impl Sender {
+impl<L: Load> Sender<L> {
     pub(super) fn new(settings: Settings) -> Rc<Self> {
         Rc::new(Self {
             settings,
             queue: RefCell::default(),
+            aside: RefCell::default(),
+            readmitted: RefCell::default(),
             idle: RefCell::default(),
             slots: RefCell::default(),
+            in_flight: Cell::new(0),
             open: Cell::new(0),
             dialing: Cell::new(0),
             pause: Cell::new(None),
@@ -86,50 +113,111 @@ impl Sender {
     }
 
     /// Takes a copy. Returns at once; the copy is written by a connection's task, after the caller's own work.
-    pub(super) fn submit(self: &Rc<Self>, copy: Copy) {
+    pub(super) fn submit(self: &Rc<Self>, copy: Copy<L>) {
         if self.stopped.get() {
-            copy.token.finish(Outcome::DroppedShutdown);
+            copy.load.left(false);
             return;
         }
-        let idle = self.idle.borrow_mut().pop();
-        match idle {
-            Some(slot) => {
-                *slot.handed.borrow_mut() = Some(copy);
-                if let Some(waker) = slot.waker.take() {
-                    waker.wake();
-                }
-            }
-            None => {
-                self.queue.borrow_mut().push_back(copy);
-                self.grow();
-            }
-        }
+        self.queue.borrow_mut().push_back(copy);
+        self.pump();
     }
 
     /// Gives back a copy that was never begun, to be taken next.
-    fn give_back(self: &Rc<Self>, copy: Copy) {
+    fn give_back(self: &Rc<Self>, copy: Copy<L>) {
         self.queue.borrow_mut().push_front(copy);
-        self.grow();
+        self.pump();
     }
 
-    /// The oldest waiting copy that is not too old.
-    fn next(&self) -> Option<Copy> {
+    /// Hands copies to connections as far as the pace allows.
+    fn pump(self: &Rc<Self>) {
         loop {
-            let copy = self.queue.borrow_mut().pop_front()?;
+            if self.has_none() {
+                return;
+            }
+            let idle = self.idle.borrow_mut().pop();
+            let Some(slot) = idle else { break self.grow() };
+            let Some(copy) = self.next() else { break self.idle.borrow_mut().push(slot) };
+            *slot.handed.borrow_mut() = Some(copy);
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
+            }
+        }
+        // Nothing else may come that would send what the pace holds back.
+        if !self.settings.share.is_free() {
+            self.settings.share.watch(Rc::downgrade(self) as Weak<dyn pace::Paced>);
+        }
+    }
+
+    /// The oldest waiting copy that may be sent now, which is in flight from here on.
+    fn next(&self) -> Option<Copy<L>> {
+        loop {
+            if !self.settings.share.allows(self.in_flight.get()) {
+                return None;
+            }
+            let copy = self.take_allowed()?;
             if copy.arrived.elapsed() < self.settings.max_age {
+                self.in_flight.set(self.in_flight.get() + 1);
                 return Some(copy);
             }
-            copy.token.finish(Outcome::Expired);
+            L::expired(copy);
         }
+    }
+
+    /// The oldest whose tenant may be sent to. Those of limited tenants are laid aside.
+    fn take_allowed(&self) -> Option<Copy<L>> {
+        if let Some(copy) = self.readmitted.borrow_mut().pop_front() {
+            return Some(copy);
+        }
+        let (mut queue, mut aside) = (self.queue.borrow_mut(), self.aside.borrow_mut());
+        loop {
+            let copy = queue.pop_front()?;
+            let waits = aside.contains_key(&copy.tenant)
+                || matches!(self.settings.share.ask(copy.tenant), Leave::Wait(_));
+            if !waits {
+                return Some(copy);
+            }
+            aside.entry(copy.tenant).or_default().push_back(copy);
+        }
+    }
+
+    /// Brings back copies of tenants that may be tried again: one, until the mirror has taken it.
+    fn readmit(&self) {
+        let (mut readmitted, mut aside) = (self.readmitted.borrow_mut(), self.aside.borrow_mut());
+        aside.retain(|&tenant, waiting| {
+            let back = match self.settings.share.ask(tenant) {
+                Leave::Free => waiting.len(),
+                Leave::One => 1,
+                Leave::Wait(_) => 0,
+            };
+            readmitted.extend(waiting.drain(..back.min(waiting.len())));
+            !waiting.is_empty()
+        });
+    }
+
+    /// Nothing waits, neither in the queue nor aside.
+    fn has_none(&self) -> bool {
+        self.queue.borrow().is_empty()
+            && self.readmitted.borrow().is_empty()
+            && self.aside.borrow().is_empty()
+    }
+
+    /// A connection is done with its copy.
+    fn landed(&self) {
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
     }
 
     /// Opens connections while copies wait for one: as many dials at a time as connections are open, at least one,
     /// so that a mirror that does not answer costs one dial at a time and a healthy one doubles each round trip.
     fn grow(self: &Rc<Self>) {
+        let share = &self.settings.share;
+        if !share.allows(self.in_flight.get() + self.dialing.get()) {
+            return;
+        }
         let waiting = self.queue.borrow().len();
         let dials = waiting.min(self.open.get().clamp(1, limits::MIRROR_DIALS_MAX));
+        let connections = self.settings.connections.min(share.limit());
         while self.dialing.get() < dials
-            && self.open.get() + self.dialing.get() < self.settings.connections
+            && self.open.get() + self.dialing.get() < connections
             && !self.stopped.get()
         {
             self.dialing.set(self.dialing.get() + 1);
@@ -139,20 +227,24 @@ impl Sender {
     }
 
     /// A dial succeeded: one more connection.
-    fn opened(&self) -> Rc<Slot> {
+    fn opened(&self) -> Rc<Slot<L>> {
         self.dialing.set(self.dialing.get() - 1);
         self.open.set(self.open.get() + 1);
         self.settings.ledger.connections.inc();
         self.pause.set(None);
-        let slot = Rc::new(Slot::default());
+        let slot = Rc::new(Slot {
+            handed: RefCell::default(),
+            in_flight: RefCell::default(),
+            waker: RefCell::default(),
+        });
         let mut slots = self.slots.borrow_mut();
         slots.retain(|slot| slot.strong_count() > 0);
         slots.push(Rc::downgrade(&slot));
         slot
     }
 
-    /// A dial failed. The copies that wait for this first connection have had their one attempt; where other
-    /// connections are open, those serve the queue.
+    /// A dial failed. The copies that wait for this first connection have had their attempt; where other connections
+    /// are open, those serve the queue.
     fn dial_failed(self: &Rc<Self>, outcome: Outcome) {
         self.dialing.set(self.dialing.get() - 1);
         let length = self.pause.get().map_or(limits::DIAL_PAUSE_MIN, |pause| pause.length * 2);
@@ -160,11 +252,12 @@ impl Sender {
         self.pause.set(Some(Pause { until: Instant::now() + length, length }));
         if self.open.get() == 0 {
             let failed = std::mem::take(&mut *self.queue.borrow_mut());
+            self.settings.share.troubled(self.in_flight.get());
             for copy in failed {
                 if let Some(stats) = self.settings.stats.clusters.get(self.settings.cluster) {
                     stats.internal.count(503);
                 }
-                copy.token.finish(outcome);
+                L::ended(copy, Attempt::unanswered(outcome));
             }
         }
         self.grow();
@@ -177,35 +270,57 @@ impl Sender {
         self.grow();
     }
 
-    /// About once a second: expires what waited too long, measures the age of the oldest copy. `held` is the age of
-    /// the oldest that is not let go yet.
-    pub(super) fn sweep(&self, held: Option<Instant>) {
-        let is_old = |queue: &VecDeque<Copy>| {
-            queue.front().is_some_and(|copy| copy.arrived.elapsed() >= self.settings.max_age)
-        };
-        while is_old(&self.queue.borrow()) {
-            let Some(copy) = self.queue.borrow_mut().pop_front() else { break };
-            copy.token.finish(Outcome::Expired);
+    /// About once a second: expires what waited too long. `held` is when the oldest arrived that is not let go yet;
+    /// answers when the oldest of all did.
+    pub(super) fn sweep(self: &Rc<Self>, held: Option<Instant>) -> Option<Instant> {
+        let is_old =
+            |copy: Option<&Copy<L>>| copy.is_some_and(|c| c.arrived.elapsed() >= self.settings.max_age);
+        let (mut aside, mut queue) = (self.aside.borrow_mut(), self.queue.borrow_mut());
+        let mut readmitted = self.readmitted.borrow_mut();
+        let mut expired = Vec::new();
+        for waiting in aside.values_mut().chain([&mut *queue, &mut *readmitted]) {
+            while is_old(waiting.front()) {
+                expired.extend(waiting.pop_front());
+            }
         }
-        let waiting = self.queue.borrow().front().map(|copy| copy.arrived);
-        let in_flight = |slot: &Weak<Slot>| Some(slot.upgrade()?.in_flight.borrow().as_ref()?.1);
-        let oldest = self.slots.borrow().iter().filter_map(in_flight).chain(waiting).chain(held).min();
-        let lag = oldest.map_or(0, |arrived| arrived.elapsed().as_millis() as u64);
-        self.settings.ledger.lag_ms.set(lag);
+        let waiting = aside.values().chain([&*queue, &*readmitted]);
+        let oldest = waiting.filter_map(|waiting| Some(waiting.front()?.arrived)).min();
+        drop((aside, queue, readmitted));
+        expired.into_iter().for_each(L::expired);
+        let in_flight = |slot: &Weak<Slot<L>>| Some(slot.upgrade()?.in_flight.borrow().as_ref()?.1);
+        self.slots.borrow().iter().filter_map(in_flight).chain(oldest).chain(held).min()
+    }
+
+    /// Gives every copy that no connection has taken to `end`.
+    pub(super) fn end_waiting(&self, end: impl FnMut(Copy<L>)) {
+        let waiting = std::mem::take(&mut *self.queue.borrow_mut());
+        let readmitted = std::mem::take(&mut *self.readmitted.borrow_mut());
+        let aside = std::mem::take(&mut *self.aside.borrow_mut());
+        readmitted.into_iter().chain(aside.into_values().flatten()).chain(waiting).for_each(end);
     }
 
     /// The process leaves: books every copy that has no outcome yet.
     pub(super) fn shutdown(&self) {
         self.stopped.set(true);
-        let waiting = std::mem::take(&mut *self.queue.borrow_mut());
-        waiting.into_iter().for_each(|copy| copy.token.finish(Outcome::DroppedShutdown));
+        self.end_waiting(|copy| copy.load.left(false));
         for slot in self.slots.borrow().iter().filter_map(Weak::upgrade) {
             if let Some(copy) = slot.handed.take() {
-                copy.token.finish(Outcome::DroppedShutdown);
+                copy.load.left(false);
             }
-            if let Some((token, _)) = slot.in_flight.take() {
-                token.finish(Outcome::FailedTimeout);
+            if let Some((load, _)) = slot.in_flight.take() {
+                load.left(true);
             }
         }
+    }
+}
+
+impl<L: Load> pace::Paced for Sender<L> {
+    fn go_on(self: Rc<Self>) {
+        self.readmit();
+        self.pump();
+    }
+
+    fn has_more(&self) -> bool {
+        !self.has_none() && !self.stopped.get()
     }
 }

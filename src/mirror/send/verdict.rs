@@ -3,8 +3,65 @@
 //! Sources: remote write 1.0 (4xx is a verdict on the data, 5xx and 429 are not), Mimir's distributor errors
 //! (`err-mimir-*` identifiers in the text), Prometheus' receiver ("out of order sample"), OTLP's partial success.
 
+use std::time::Duration;
+
 use crate::paths::Kind;
 use crate::stats::mirror::Outcome;
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(in crate::mirror) struct Attempt {
+    /// What the copy's outcome is if there is no further attempt.
+    pub(in crate::mirror) outcome: Outcome,
+    /// The answer's `Retry-After`.
+    pub(in crate::mirror) retry_after: Option<Duration>,
+}
+
+/// What an attempt means for those that follow (contracts C9, C10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::mirror) enum Meaning {
+    /// The mirror has taken the copy, or has judged what is in it: another attempt would end the same way.
+    Final,
+    /// The mirror's door did not let it in: a rolling ingress, an expired token. Says nothing about the data.
+    Door,
+    /// The tenant sends too much.
+    Limited,
+    /// Something is wrong with the mirror or the way to it.
+    Trouble,
+}
+
+impl Attempt {
+    /// The mirror did not answer.
+    pub(super) fn unanswered(outcome: Outcome) -> Self {
+        Self { outcome, retry_after: None }
+    }
+
+    pub(in crate::mirror) fn meaning(&self) -> Meaning {
+        match self.outcome {
+            Outcome::FailedUnauthorized | Outcome::FailedClientError => Meaning::Door,
+            Outcome::FailedRateLimited => Meaning::Limited,
+            Outcome::FailedServerError
+            | Outcome::FailedTimeout
+            | Outcome::FailedConnect
+            | Outcome::FailedConnectTimeout
+            | Outcome::FailedNoEndpoint
+            | Outcome::FailedReset
+            | Outcome::FailedProtocol => Meaning::Trouble,
+            _ => Meaning::Final,
+        }
+    }
+
+    /// Whether the mirror may have taken the copy without saying so.
+    pub(in crate::mirror) fn may_have_been_taken(&self) -> bool {
+        matches!(
+            self.outcome,
+            Outcome::FailedServerError
+                | Outcome::FailedTimeout
+                | Outcome::FailedReset
+                | Outcome::FailedProtocol
+        )
+    }
+}
 
 /// `body` is the beginning of the answer's body.
 pub(super) fn outcome(kind: Kind, status: u16, body: &[u8]) -> Outcome {

@@ -1,0 +1,316 @@
+//! What durable delivery knows of one mirror's unfinished copies: which are in memory, which only on disk, and which
+//! may be sent now. Pure: no input or output, no clock.
+//!
+//! Memory holds a window. Copies that do not fit, and all later ones of their tenant, are known by their place only and
+//! are read back in time. No tenant gets more than half of the window, so that one which the mirror refuses leaves room
+//! for the others.
+//!
+//! What an earlier process left in the backlog is read in order of place (`recovery`). Until that is through, all
+//! newcomers stand behind it: their tenants may have copies there.
+
+mod refill;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::kept::{Kept, State};
+use super::lane::Lane;
+use super::message::Recovered;
+use crate::mirror::order::board::{self, Holds, Place, Set};
+use crate::mirror::order::{By, Wire};
+use refill::Recovery;
+pub(super) use refill::{Back, Brought, Want};
+
+/// A copy in memory: its tenant, and its place in that tenant's order.
+pub(super) type Key = (u64, Place);
+
+/// The window's bounds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) bytes: u64,
+    pub(super) copies: usize,
+    pub(super) board: board::Bounds,
+    /// Whether copies are kept in order at all.
+    pub(super) ordered: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Window {
+    bounds: Bounds,
+    lanes: HashMap<u64, Lane>,
+    /// Copies in memory by their place in the backlog.
+    known: HashMap<u64, Key>,
+    /// Copies that are in no backlog, but have to wait behind others that are only there.
+    unsaved: HashMap<u64, Kept>,
+    /// Lanes that may have something to send, in turn.
+    turns: VecDeque<u64>,
+    /// Lanes that have something on disk, in turn.
+    hungry: VecDeque<u64>,
+    /// Lanes whose bodies are read.
+    reading: VecDeque<u64>,
+    recovery: Option<Recovery>,
+    /// Reads that were asked for and have not come back.
+    reads: usize,
+    bytes: u64,
+    copies: usize,
+    flying: usize,
+}
+
+/// What became of a newcomer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whereto {
+    /// In memory.
+    Window,
+    /// On disk only.
+    Disk,
+    /// Nowhere: it is in no backlog, and memory is full.
+    Refused,
+}
+
+impl Window {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            lanes: HashMap::new(),
+            known: HashMap::new(),
+            unsaved: HashMap::new(),
+            turns: VecDeque::new(),
+            hungry: VecDeque::new(),
+            reading: VecDeque::new(),
+            recovery: None,
+            reads: 0,
+            bytes: 0,
+            copies: 0,
+            flying: 0,
+        }
+    }
+
+    /// Bytes of copies in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Copies on their way to the mirror.
+    pub(super) fn flying(&self) -> usize {
+        self.flying
+    }
+
+    /// What an earlier process left comes before all newcomers.
+    pub(super) fn recovered(&mut self, recovered: Recovered) {
+        if recovered.copies > 0 {
+            self.recovery = Some(Recovery::new(recovered.end));
+        }
+    }
+
+    /// A newcomer, in the order of arrival.
+    pub(super) fn arrive(&mut self, tenant: u64, kept: Kept) -> Whereto {
+        if let Some(recovery) = &mut self.recovery {
+            recovery.behind.push_back((tenant, kept.place));
+            return self.set_aside(kept);
+        }
+        let has_room = self.has_room(tenant, kept.bytes);
+        let lane = self.lane(tenant);
+        if lane.spilled.is_empty() && has_room {
+            self.enter(tenant, kept, Holds::Unknown, false);
+            return Whereto::Window;
+        }
+        lane.spilled.push_back(kept.place);
+        self.grow_hungry(tenant);
+        self.set_aside(kept)
+    }
+
+    /// A copy that waits on disk leaves memory; one that is in no backlog stays as long as there is room.
+    fn set_aside(&mut self, kept: Kept) -> Whereto {
+        if kept.saved {
+            return Whereto::Disk;
+        }
+        // Half of the window stays for what has to be read back before it.
+        if self.bytes + kept.bytes > self.bounds.bytes / 2 || self.copies >= self.bounds.copies / 2 {
+            return Whereto::Refused;
+        }
+        self.bytes += kept.bytes;
+        self.copies += 1;
+        self.unsaved.insert(kept.place, kept);
+        Whereto::Window
+    }
+
+    fn has_room(&self, tenant: u64, bytes: u64) -> bool {
+        let own = self.lanes.get(&tenant).map_or(0, |lane| lane.bytes);
+        own == 0 && self.bytes == 0
+            || (self.bytes + bytes <= self.bounds.bytes
+                && self.copies < self.bounds.copies
+                && own + bytes <= self.bounds.bytes / 2)
+    }
+
+    fn lane(&mut self, tenant: u64) -> &mut Lane {
+        self.lanes.entry(tenant).or_insert_with(|| Lane::new(self.bounds.board))
+    }
+
+    /// A copy joins those in memory.
+    fn enter(&mut self, tenant: u64, kept: Kept, holds: Holds, trails: bool) {
+        let holds = match (self.bounds.ordered, kept.by) {
+            (false, _) => Holds::Known(Set::Nothing),
+            (true, By::Sender(sender)) => Holds::Sender(sender),
+            (true, By::Series) => holds,
+        };
+        self.bytes += kept.bytes;
+        self.copies += 1;
+        let place = kept.place;
+        let at = self.lane(tenant).enter(kept, holds, trails);
+        self.known.insert(place, (tenant, at));
+        self.take_turns(tenant);
+    }
+
+    /// The client of this copy may be answered: newcomers stand behind it. What went to disk does so anyway.
+    pub(super) fn trail(&mut self, place: u64) {
+        if let Some(&(tenant, at)) = self.known.get(&place)
+            && let Some(lane) = self.lanes.get_mut(&tenant)
+        {
+            lane.board.trail(at);
+        }
+    }
+
+    fn take_turns(&mut self, tenant: u64) {
+        if let Some(lane) = self.lanes.get_mut(&tenant)
+            && !std::mem::replace(&mut lane.turns, true)
+        {
+            self.turns.push_back(tenant);
+        }
+    }
+
+    /// The next copy to be sent, which flies from now on. `may` is asked for a tenant before one of its copies goes.
+    pub(super) fn start(&mut self, mut may: impl FnMut(u64) -> bool) -> Option<Key> {
+        while let Some(tenant) = self.turns.pop_front() {
+            let Some(lane) = self.lanes.get_mut(&tenant) else { continue };
+            lane.turns = false;
+            // Asked for only when there is something: an answer may use up the tenant's one try.
+            if !lane.board.has_ready() || !may(tenant) {
+                continue;
+            }
+            let Some(at) = lane.board.ready() else { continue };
+            self.take_turns(tenant);
+            self.fly((tenant, at));
+            return Some((tenant, at));
+        }
+        None
+    }
+
+    /// A tenant may be sent to again.
+    pub(super) fn wake(&mut self, tenant: u64) {
+        self.take_turns(tenant);
+    }
+
+    /// The copy is on its way, first or again.
+    pub(super) fn fly(&mut self, key: Key) {
+        if let Some(kept) = self.get_mut(key)
+            && std::mem::replace(&mut kept.state, State::Flying) != State::Flying
+        {
+            self.flying += 1;
+        }
+    }
+
+    /// The copy is back and rests before it is tried again; what depends on it goes on waiting.
+    pub(super) fn rest(&mut self, key: Key) {
+        if let Some(kept) = self.get_mut(key)
+            && std::mem::replace(&mut kept.state, State::Resting) == State::Flying
+        {
+            self.flying -= 1;
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, (tenant, at): Key) -> Option<&mut Kept> {
+        self.lanes.get_mut(&tenant)?.copies.get_mut(&at)
+    }
+
+    /// The copy has its final outcome.
+    pub(super) fn finish(&mut self, (tenant, at): Key) -> Option<Kept> {
+        let lane = self.lanes.get_mut(&tenant)?;
+        let kept = lane.leave(at)?;
+        self.known.remove(&kept.place);
+        self.bytes = self.bytes.saturating_sub(kept.bytes);
+        self.copies -= 1;
+        self.flying -= usize::from(kept.state == State::Flying);
+        self.take_turns(tenant);
+        self.forget_empty(tenant);
+        Some(kept)
+    }
+
+    fn forget_empty(&mut self, tenant: u64) {
+        if self.lanes.get(&tenant).is_some_and(Lane::is_empty) {
+            self.lanes.remove(&tenant);
+        }
+    }
+
+    /// The backlog let go of this copy. `None` if it flies: then its attempt decides. Otherwise whether it was known
+    /// here at all is of no matter: it has no outcome yet, and gets one now.
+    pub(super) fn expire(&mut self, place: u64) -> Option<Option<Key>> {
+        let Some(&key) = self.known.get(&place) else { return Some(None) };
+        let kept = self.get_mut(key)?;
+        if kept.state == State::Flying {
+            // It is in memory only from now on.
+            kept.saved = false;
+            return None;
+        }
+        Some(Some(key))
+    }
+
+    /// Copies that are in no backlog and do not fly, for which `is_over` holds: those in order, and those set aside.
+    pub(super) fn unsaved(&mut self, is_over: impl Fn(&Kept) -> bool) -> (Vec<Key>, Vec<Kept>) {
+        let over = |kept: &Kept| !kept.saved && kept.state != State::Flying && is_over(kept);
+        let lanes = self.lanes.iter();
+        let keys = lanes.flat_map(|(&tenant, lane)| {
+            lane.copies.iter().filter(|(_, kept)| over(kept)).map(move |(&at, _)| (tenant, at))
+        });
+        let keys: Vec<Key> = keys.collect();
+        let aside: Vec<Kept> = self.unsaved.extract_if(|_, kept| is_over(kept)).map(|(_, kept)| kept).collect();
+        self.bytes = aside.iter().fold(self.bytes, |bytes, kept| bytes.saturating_sub(kept.bytes));
+        self.copies -= aside.len();
+        (keys, aside)
+    }
+
+    /// Marks the lanes in which a copy has waited since `moment`: their bodies are read.
+    pub(super) fn look(&mut self, moment: Instant) {
+        for (&tenant, lane) in &mut self.lanes {
+            if !lane.reads && lane.board.unread().next().is_some() && lane.waits_since(moment) {
+                lane.reads = true;
+                self.reading.push_back(tenant);
+            }
+        }
+    }
+
+    /// The next body to read, of one lane after the other.
+    pub(super) fn unread(&mut self) -> Option<(Key, Arc<Wire>, By)> {
+        while let Some(tenant) = self.reading.pop_front() {
+            let Some(lane) = self.lanes.get_mut(&tenant) else { continue };
+            if let Some((at, wire, by)) = lane.unread() {
+                self.reading.push_back(tenant);
+                return Some(((tenant, at), wire, by));
+            }
+            lane.reads = false;
+        }
+        None
+    }
+
+    pub(super) fn learn(&mut self, (tenant, at): Key, set: Set) {
+        if let Some(lane) = self.lanes.get_mut(&tenant) {
+            lane.learn(at, set);
+            self.take_turns(tenant);
+        }
+    }
+
+    /// When the oldest copy in memory arrived, for those that no backlog knows of.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        let lanes = self.lanes.values().flat_map(|lane| lane.copies.values().next());
+        lanes.chain(self.unsaved.values()).map(|kept| kept.arrived).min()
+    }
+
+    /// Every copy in memory that is in no backlog: at the process's end they are lost.
+    pub(super) fn unsaved_count(&self) -> u64 {
+        let lanes = self.lanes.values().flat_map(|lane| lane.copies.values());
+        lanes.filter(|kept| !kept.saved).count() as u64 + self.unsaved.len() as u64
+    }
+}

@@ -1,0 +1,203 @@
+//! From a complete request to its copies: each mirror's is booked and handed on, to be sent from memory or to be kept
+//! in the backlog.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+
+use super::budget::One;
+use super::copy::{Copy, Once};
+use super::durable::intake::{Sent, Write};
+use super::head::{self, Framing};
+use super::leg::{Leg, Way};
+use super::ledger::{Outcome, Token};
+use super::order::cell::{self, Held, Ticket};
+use super::order::{By, Entry, Key, Wire};
+use super::{Mirrors, Target};
+use crate::paths::Kind;
+
+/// What is kept of a request beside its body and its copies' heads.
+#[derive(Debug)]
+pub(super) struct Collected {
+    pub(super) framing: Framing,
+    pub(super) kind: Kind,
+    pub(super) peer: IpAddr,
+    pub(super) content_type: Option<HeaderValue>,
+    pub(super) content_encoding: Option<HeaderValue>,
+    pub(super) answer_has_body: bool,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// A complete request.
+#[derive(Debug)]
+pub(super) struct Complete {
+    pub(super) request: Collected,
+    pub(super) len: u64,
+    pub(super) chunks: Vec<Bytes>,
+    pub(super) trailers: Option<HeaderMap>,
+}
+
+/// A copy that newcomers will have to stand behind once its client may be answered.
+#[derive(Debug)]
+pub(super) enum Trailing {
+    Memory(Rc<Ticket>),
+    Durable(Sent),
+}
+
+impl Trailing {
+    pub(super) fn trail(&self) {
+        match self {
+            Self::Memory(ticket) => ticket.trail(),
+            Self::Durable(sent) => sent.trail(),
+        }
+    }
+}
+
+impl Complete {
+    /// Books the request for each of the mirrors and hands its copies on.
+    pub(super) fn hand_over(&self, mirrors: &Mirrors, legs: Vec<Leg>) -> Vec<Trailing> {
+        let mut trailing = Vec::new();
+        for leg in legs {
+            if let Some(target) = mirrors.target(leg.mirror) {
+                trailing.extend(self.one(mirrors, target, leg));
+            }
+        }
+        trailing
+    }
+
+    fn one(&self, mirrors: &Mirrors, target: &Rc<Target>, leg: Leg) -> Option<Trailing> {
+        let token = target.ledger.receive();
+        if let Some(outcome) = leg.refused {
+            token.finish(outcome);
+            return None;
+        }
+        if !target.copies.reserve(1) {
+            token.finish(Outcome::DroppedTooManyCopies);
+            return None;
+        }
+        let one = One::of(&target.copies);
+        let request = &self.request;
+        let wire = Arc::new(Wire {
+            chunks: wire(leg.head, request.framing, self.len, &self.chunks, self.trailers.as_ref()),
+            body_chunks: self.chunks.len(),
+            content_type: request.content_type.clone(),
+            content_encoding: request.content_encoding.clone(),
+        });
+        // Without a timeout of the route a silent mirror would hold its connection for ever.
+        let timeout = target.settings.timeout.or(request.timeout).unwrap_or(target.settings.max_age);
+        let (tenant, reservation) = (leg.tenant, leg.reservation);
+        let (key, behind) = match leg.way {
+            Way::Durable(stored) => {
+                let held = reservation.into_held(one);
+                let (kind, by) = (request.kind, by_name(request.kind, tenant, request.peer));
+                let write = Write { stored, wire, tenant, kind, by, timeout, held };
+                return self.keep(target, write, token).map(Trailing::Durable);
+            }
+            Way::Ordered { key, behind } => (key, behind),
+            Way::Unordered => {
+                let load = Once { token, _reservation: reservation, _one: one, _place: None };
+                target.go(self.copy(wire, tenant, timeout, load), None);
+                return None;
+            }
+        };
+        let (ticket, way) = self.take_place(mirrors, target, (tenant, key, behind), &wire);
+        let place = Some(Held(Rc::clone(&ticket)));
+        let load = Once { token, _reservation: reservation, _one: one, _place: place };
+        target.go(self.copy(wire, tenant, timeout, load), Some((&ticket, way)));
+        Some(Trailing::Memory(ticket))
+    }
+
+    fn copy(&self, wire: Arc<Wire>, tenant: u64, timeout: Duration, load: Once) -> Copy<Once> {
+        let Collected { answer_has_body, kind, .. } = self.request;
+        Copy { wire, answer_has_body, kind, tenant, timeout, arrived: Instant::now(), stale: 0, load }
+    }
+
+    /// Hands the copy to durable delivery.
+    fn keep(&self, target: &Target, write: Write, token: Token) -> Option<Sent> {
+        let sent = target.intake.as_ref().and_then(|intake| intake.send(write, self.trailers.as_ref()));
+        match &sent {
+            Some(_) => token.hand_over(),
+            None => token.finish(Outcome::DroppedShutdown),
+        }
+        sent
+    }
+
+    fn take_place(
+        &self,
+        mirrors: &Mirrors,
+        target: &Target,
+        (tenant, key, behind): (u64, Key, u64),
+        wire: &Arc<Wire>,
+    ) -> (Rc<Ticket>, cell::Way) {
+        let by = match self.request.kind {
+            Kind::Write => By::Series,
+            _ => {
+                let peer = self.request.peer.to_canonical().to_string();
+                By::Sender(target.cells.hash(&[&tenant.to_ne_bytes(), peer.as_bytes()]))
+            }
+        };
+        let arrived_ms = mirrors.started.elapsed().as_millis() as u64;
+        let entry =
+            |place| Entry { place, arrived_ms, worker: mirrors.worker, by, wire: Arc::downgrade(wire) };
+        Ticket::take(&target.cells, key, behind, entry)
+    }
+}
+
+/// What orders a copy that may be read back by another process: no hash that this one alone knows.
+fn by_name(kind: Kind, tenant: u64, peer: IpAddr) -> By {
+    match kind {
+        Kind::Write => By::Series,
+        _ => By::Sender(backlog::name_hash(&format!("{tenant:x} {}", peer.to_canonical()))),
+    }
+}
+
+/// Copies whose backlog an answer waits for.
+#[derive(Debug)]
+pub(crate) struct Unsaved(Vec<super::durable::intake::Saving>);
+
+impl Unsaved {
+    pub(super) fn of(trailing: &mut [Trailing]) -> Option<Self> {
+        let saving: Vec<_> = trailing
+            .iter_mut()
+            .filter_map(|trailing| match trailing {
+                Trailing::Durable(sent) => sent.saving(),
+                Trailing::Memory(_) => None,
+            })
+            .collect();
+        (!saving.is_empty()).then_some(Self(saving))
+    }
+
+    /// Waits until they are in the backlog, each at most as long as its mirror's `before_answer` allows.
+    pub(crate) async fn wait(self) {
+        for saving in self.0 {
+            saving.wait().await;
+        }
+    }
+}
+
+/// The bytes of a copy in the order they are written.
+fn wire(
+    mut head: Vec<u8>,
+    framing: Framing,
+    len: u64,
+    chunks: &[Bytes],
+    trailers: Option<&HeaderMap>,
+) -> Vec<Bytes> {
+    head::finish(&mut head, framing, len);
+    let mut wire = Vec::with_capacity(chunks.len() + 2);
+    if framing == Framing::Chunked && len > 0 {
+        head.extend_from_slice(format!("{len:x}\r\n").as_bytes());
+    }
+    wire.push(Bytes::from(head));
+    wire.extend(chunks.iter().cloned());
+    if framing == Framing::Chunked {
+        let mut end = if len > 0 { b"\r\n".to_vec() } else { Vec::new() };
+        end.extend(head::chunked_end(trailers));
+        wire.push(Bytes::from(end));
+    }
+    wire
+}

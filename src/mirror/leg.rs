@@ -1,0 +1,124 @@
+//! One mirror's part of a request that is collected: what its copy's head is, where its place will be taken.
+
+use config::model::{HeaderMutation, MirrorPolicy, Order, Requests};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, request::Parts};
+
+use super::budget::Reservation;
+use super::durable::record;
+use super::head;
+use super::ledger::Outcome;
+use super::order::Key;
+use super::tap::Facts;
+use super::{Mirrors, Target};
+use crate::limits::COPY_OVERHEAD;
+use crate::paths::Kind;
+
+/// Names the tenant of a request, in Mimir as in Cortex.
+const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
+
+/// One mirror's part of a collected request.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) mirror: usize,
+    /// Hash of the tenant that the mirror will see.
+    pub(super) tenant: u64,
+    pub(super) way: Way,
+    pub(super) head: Vec<u8>,
+    pub(super) reservation: Reservation,
+    pub(super) refused: Option<Outcome>,
+}
+
+/// How the copy will be delivered.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// From memory, as it comes.
+    Unordered,
+    /// From memory, in its tenant's order.
+    Ordered {
+        key: Key,
+        /// See [`Cells::begin`](super::order::cell::Cells::begin).
+        behind: u64,
+    },
+    /// Through the backlog: what stands before the body in its record.
+    Durable(Vec<u8>),
+}
+
+impl Leg {
+    pub(super) fn begin(
+        mirrors: &Mirrors,
+        policy: &MirrorPolicy,
+        head: &Parts,
+        facts: Facts<'_>,
+    ) -> Option<Self> {
+        let target = mirrors.target(policy.mirror)?;
+        if is_excluded(target, head, facts.kind) {
+            target.ledger.excluded.inc();
+            return None;
+        }
+        if !policy.fraction.chooses(facts.random) {
+            target.ledger.not_chosen.inc();
+            return None;
+        }
+        let rules = head::Rules {
+            policy,
+            auth: target.settings.auth.as_ref(),
+            forwarded_for: facts.envoy_headers.then_some(&mirrors.own_address),
+        };
+        let bytes = head::begin(head, rules);
+        let (tenant, way) = way(target, policy, head, facts);
+        let stored = if let Way::Durable(stored) = &way { stored.capacity() } else { 0 };
+        let mut reservation = Reservation::empty(&target.account);
+        let granted = reservation.grow(COPY_OVERHEAD + (bytes.capacity() + stored) as u64);
+        let refused = (!granted).then_some(Outcome::DroppedBufferFull);
+        Some(Self { mirror: policy.mirror, tenant, way, head: bytes, reservation, refused })
+    }
+
+    pub(super) fn refuse(&mut self, outcome: Outcome) {
+        self.refused = Some(outcome);
+        self.reservation.clear();
+    }
+}
+
+fn way(target: &Target, policy: &MirrorPolicy, head: &Parts, facts: Facts<'_>) -> (u64, Way) {
+    let tenant = tenant(policy, head);
+    if let Some(intake) = target.intake.as_ref().filter(|_| facts.kind.is_write()) {
+        // Known by its name alone, as after a restart: credentials are not kept, not even as a hash.
+        let name = tenant.map(|tenant| String::from_utf8_lossy(tenant.as_bytes()));
+        let hash = backlog::name_hash(&name.unwrap_or_default());
+        return (hash, Way::Durable(record::begin(head, intake.facts(policy, facts))));
+    }
+    let credentials = || target.settings.auth.as_ref().or_else(|| head.headers.get(AUTHORIZATION));
+    let hash = match tenant {
+        Some(tenant) => target.cells.hash(&[b"tenant", tenant.as_bytes()]),
+        None => target.cells.hash(&[b"credentials", credentials().map_or(b"", HeaderValue::as_bytes)]),
+    };
+    if !facts.kind.is_write() || target.settings.order == Order::None {
+        return (hash, Way::Unordered);
+    }
+    let key = target.cells.key(hash);
+    (hash, Way::Ordered { key, behind: target.cells.begin(key) })
+}
+
+/// The tenant as the mirror will see it.
+fn tenant<'a>(policy: &'a MirrorPolicy, head: &'a Parts) -> Option<&'a HeaderValue> {
+    let received = head.headers.get(&TENANT);
+    policy.headers.iter().fold(received, |tenant, mutation| match mutation {
+        HeaderMutation::Set(name, value) if *name == TENANT => Some(value),
+        HeaderMutation::Append(name, value) | HeaderMutation::AddIfAbsent(name, value) if *name == TENANT => {
+            tenant.or(Some(value))
+        }
+        HeaderMutation::OverwriteIfPresent(name, value) if *name == TENANT => tenant.map(|_| value),
+        HeaderMutation::Remove(name) if *name == TENANT => None,
+        _ => tenant,
+    })
+}
+
+/// Requests that this mirror never gets.
+fn is_excluded(target: &Target, head: &Parts, kind: Kind) -> bool {
+    let not_a_write = target.settings.requests == Requests::Writes && !kind.is_write();
+    let destructive = kind == Kind::Destructive && !target.settings.copy_admin;
+    // An HTTP/1.1 copy of a gRPC call would be another request.
+    let grpc = head.headers.get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
+    not_a_write || destructive || grpc
+}

@@ -1,0 +1,365 @@
+//! How fast a mirror may be sent to, over the whole process (contract C10).
+//!
+//! While all is well nothing here is touched but one flag. Trouble (5xx, time-outs, broken connections) halves how
+//! many copies may be in flight, and when nothing succeeds any more makes everyone pause, longer each time, before
+//! one copy tries again. Success lets the number grow again: doubling each round trip up to half of what it was,
+//! then by one. A 429 makes its tenant wait alone.
+//!
+//! Reports come from threads of different priority, so nobody waits for the lock inside: a report that finds it taken
+//! is left out, and others come.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::verdict::{Attempt, Meaning};
+use crate::limits;
+
+/// One mirror's pace, shared by all threads that send to it.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    started: Instant,
+    max: u32,
+    /// Nothing is limited: no need to look at anything else.
+    free: AtomicBool,
+    /// Copies that may be in flight.
+    limit: AtomicU32,
+    /// Nothing is sent before this moment, in milliseconds since the start.
+    paused_until: AtomicU64,
+    /// An operator has stopped everything.
+    held: AtomicBool,
+    /// Tenants that are limited.
+    limited: AtomicU32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    limit: f64,
+    /// Up to here success doubles the limit each round trip.
+    threshold: f64,
+    /// Troubles since the last success, counted once a pause.
+    streak: u32,
+    next_cut: Instant,
+    tenants: HashMap<u64, Tenant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Tenant {
+    until: Instant,
+    /// Refusals since its last success.
+    streak: u32,
+}
+
+impl Pace {
+    /// `max`: most copies in flight.
+    pub(crate) fn new(max: u32) -> Arc<Self> {
+        let now = Instant::now();
+        let state = State {
+            limit: f64::from(max),
+            threshold: f64::from(max),
+            streak: 0,
+            next_cut: now,
+            tenants: HashMap::new(),
+        };
+        Arc::new(Self {
+            started: now,
+            max,
+            free: AtomicBool::new(true),
+            limit: AtomicU32::new(max),
+            paused_until: AtomicU64::new(0),
+            held: AtomicBool::new(false),
+            limited: AtomicU32::new(0),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Copies that may be in flight now.
+    pub(crate) fn limit(&self) -> u32 {
+        if self.is_free() {
+            return self.max;
+        }
+        if self.is_held() || self.millis(Instant::now()) < self.paused_until.load(Relaxed) {
+            return 0;
+        }
+        self.limit.load(Relaxed)
+    }
+
+    /// What the mirror is trusted with, pause or not.
+    pub(crate) fn trusted(&self) -> u32 {
+        self.limit.load(Relaxed)
+    }
+
+    pub(crate) fn is_free(&self) -> bool {
+        self.free.load(Relaxed)
+    }
+
+    /// An operator stops all sending, or lets it go on.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.store(held, Relaxed);
+        self.settle(f64::from(self.limit.load(Relaxed)));
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Relaxed)
+    }
+
+    /// How this tenant may be sent to now. Who hears [`Leave::One`] has it: the next hears it only after a while.
+    pub(crate) fn ask(&self, tenant: u64, now: Instant) -> Leave {
+        if self.limited.load(Relaxed) == 0 {
+            return Leave::Free;
+        }
+        let Ok(mut state) = self.state.try_lock() else { return Leave::Free };
+        match state.tenants.get_mut(&tenant) {
+            None => Leave::Free,
+            Some(limited) if limited.until > now => Leave::Wait(limited.until),
+            Some(limited) => {
+                limited.until = now + limits::TENANT_TRIED;
+                Leave::One
+            }
+        }
+    }
+
+    /// The mirror took or judged a copy of this tenant.
+    pub(crate) fn succeeded(&self, tenant: u64) {
+        if self.is_free() {
+            return;
+        }
+        let Ok(mut state) = self.state.try_lock() else { return };
+        state.streak = 0;
+        let limit = state.limit;
+        state.limit = if limit < state.threshold { limit + 1.0 } else { limit + 1.0 / limit };
+        state.tenants.remove(&tenant);
+        self.count_tenants(&state);
+        state.limit = state.limit.min(f64::from(self.max));
+        self.settle(state.limit);
+    }
+
+    /// The mirror is in trouble, with so many copies in flight.
+    pub(crate) fn troubled(&self, in_flight: usize, now: Instant) {
+        let Ok(mut state) = self.state.try_lock() else { return };
+        if now < state.next_cut {
+            return;
+        }
+        if state.streak == 0 {
+            state.threshold = (state.limit / 2.0).max(1.0);
+        }
+        state.streak = state.streak.saturating_add(1);
+        let in_flight = u32::try_from(in_flight).map_or(state.limit, f64::from);
+        state.limit = (state.limit.min(in_flight) / 2.0).max(1.0);
+        // The first may be chance: one copy that the mirror cannot digest must not make others wait.
+        let pause = if state.streak < 2 { Duration::ZERO } else { backoff(state.streak) };
+        state.next_cut = now + pause.max(limits::TROUBLE_COUNTED_ONCE);
+        self.paused_until.store(self.millis(now + pause), Relaxed);
+        self.settle(state.limit);
+    }
+
+    /// The mirror refuses this tenant's copies for now.
+    pub(crate) fn limit_tenant(&self, tenant: u64, retry_after: Option<Duration>, now: Instant) {
+        let Ok(mut state) = self.state.try_lock() else { return };
+        if state.tenants.len() >= limits::LIMITED_TENANTS {
+            state.tenants.retain(|_, limited| limited.until > now);
+        }
+        let streak = state.tenants.get(&tenant).map_or(0, |limited| limited.streak).saturating_add(1);
+        let wait = retry_after.map_or_else(|| backoff(streak), |asked| asked.min(limits::RETRY_AFTER_MAX));
+        if state.tenants.len() < limits::LIMITED_TENANTS {
+            state.tenants.insert(tenant, Tenant { until: now + wait, streak });
+        }
+        self.count_tenants(&state);
+        self.settle(state.limit);
+    }
+
+    fn count_tenants(&self, state: &State) {
+        let limited = u32::try_from(state.tenants.len()).unwrap_or(u32::MAX);
+        self.limited.store(limited, Relaxed);
+    }
+
+    /// Publishes the limit.
+    fn settle(&self, limit: f64) {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to `max`")]
+        let limit = limit as u32;
+        self.limit.store(limit, Relaxed);
+        let free = limit >= self.max && self.limited.load(Relaxed) == 0 && !self.is_held();
+        self.free.store(free, Relaxed);
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// How a tenant may be sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leave {
+    Free,
+    /// One copy, to see whether the mirror takes it again.
+    One,
+    /// Nothing before this moment.
+    Wait(Instant),
+}
+
+/// The pause before the n-th attempt after the first: full jitter, as remote write does it.
+pub(crate) fn backoff(attempts: u32) -> Duration {
+    let doubled = limits::RETRY_MIN.saturating_mul(1 << attempts.saturating_sub(1).min(20));
+    doubled.min(limits::RETRY_MAX).mul_f64(fastrand::f64())
+}
+
+/// Someone who sends at the pace's leave.
+pub(super) trait Paced {
+    /// Something may go now that had to wait.
+    fn go_on(self: Rc<Self>);
+    /// Something still waits.
+    fn has_more(&self) -> bool;
+}
+
+/// One thread's part of a pace.
+#[derive(Debug)]
+pub(crate) struct Share {
+    pace: Arc<Pace>,
+    /// Threads that share it.
+    parts: usize,
+    /// Whether this sender holds copies back. One whose owner decides what may go only reports.
+    gates: bool,
+    watched: Rc<Cell<bool>>,
+}
+
+impl Share {
+    /// Each of `parts` threads may have its part of the limit in flight, and at least one copy.
+    pub(crate) fn new(pace: &Arc<Pace>, parts: usize) -> Self {
+        Self::of(pace, parts, true)
+    }
+
+    /// Reports, but holds nothing back.
+    pub(crate) fn reporting(pace: &Arc<Pace>) -> Self {
+        Self::of(pace, 1, false)
+    }
+
+    fn of(pace: &Arc<Pace>, parts: usize, gates: bool) -> Self {
+        let (pace, parts) = (Arc::clone(pace), parts.max(1));
+        Self { pace, parts, gates, watched: Rc::default() }
+    }
+
+    /// Whether nothing is held back.
+    pub(super) fn is_free(&self) -> bool {
+        !self.gates || self.pace.is_free()
+    }
+
+    /// Whether one more may be in flight.
+    pub(super) fn allows(&self, in_flight: usize) -> bool {
+        if self.is_free() {
+            return true;
+        }
+        let limit = self.pace.limit() as usize;
+        limit > 0 && in_flight < (limit / self.parts).max(1)
+    }
+
+    /// Connections worth having.
+    pub(super) fn limit(&self) -> usize {
+        if self.is_free() { usize::MAX } else { (self.pace.trusted() as usize / self.parts).max(1) }
+    }
+
+    /// How this tenant may be sent to now, as [`Pace::ask`].
+    pub(super) fn ask(&self, tenant: u64) -> Leave {
+        if self.is_free() { Leave::Free } else { self.pace.ask(tenant, Instant::now()) }
+    }
+
+    /// An attempt for a copy of this tenant has ended, with so many others of this thread in flight.
+    pub(super) fn hear(&self, attempt: &Attempt, tenant: u64, in_flight: usize) {
+        match attempt.meaning() {
+            Meaning::Final => self.pace.succeeded(tenant),
+            Meaning::Limited => self.pace.limit_tenant(tenant, attempt.retry_after, Instant::now()),
+            // Who makes one attempt has nothing to gain by waiting at a closed door.
+            Meaning::Door if self.gates => {}
+            Meaning::Door => self.pace.limit_tenant(tenant, attempt.retry_after, Instant::now()),
+            Meaning::Trouble => self.troubled(in_flight),
+        }
+    }
+
+    pub(super) fn troubled(&self, in_flight: usize) {
+        self.pace.troubled((in_flight + 1) * self.parts, Instant::now());
+    }
+
+    /// While copies wait because of the pace: looks now and then whether they may go.
+    pub(super) fn watch(&self, who: Weak<dyn Paced>) {
+        if self.watched.replace(true) {
+            return;
+        }
+        let watched = Rc::clone(&self.watched);
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(limits::PACE_LOOK).await;
+                let Some(who) = who.upgrade().filter(|who| who.has_more()) else {
+                    return watched.set(false);
+                };
+                who.go_on();
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: u64 = 7;
+
+    #[test]
+    fn c10_trouble_halves_and_success_grows_to_half_quickly_then_slowly() {
+        let (pace, start) = (Pace::new(64), Instant::now());
+        pace.troubled(64, start);
+        assert_eq!((pace.limit(), pace.is_free()), (32, false), "the first trouble makes nobody pause");
+        pace.troubled(64, start);
+        assert_eq!(pace.trusted(), 32, "troubles of the same moment count once");
+        let mut now = start;
+        for _ in 0..10 {
+            now += limits::RETRY_MAX;
+            pace.troubled(1, now);
+        }
+        assert_eq!(pace.trusted(), 1);
+        for expected in 2..=32 {
+            pace.succeeded(TENANT);
+            assert_eq!(pace.trusted(), expected);
+        }
+        pace.succeeded(TENANT);
+        assert_eq!(pace.trusted(), 32, "by one each round trip from here on");
+        (0..4000).for_each(|_| pace.succeeded(TENANT));
+        assert!(pace.is_free());
+        assert_eq!(pace.limit(), 64);
+    }
+
+    #[test]
+    fn c10_a_limited_tenant_waits_alone_and_is_tried_with_one_copy() {
+        let (pace, now) = (Pace::new(8), Instant::now());
+        let asked = Duration::from_secs(9);
+        pace.limit_tenant(TENANT, Some(asked), now);
+        assert_eq!(pace.ask(TENANT, now), Leave::Wait(now + asked));
+        assert_eq!((pace.ask(TENANT + 1, now), pace.limit()), (Leave::Free, 8));
+        let then = now + asked;
+        assert_eq!(pace.ask(TENANT, then), Leave::One);
+        assert!(matches!(pace.ask(TENANT, then), Leave::Wait(_)));
+        pace.succeeded(TENANT);
+        assert!(pace.is_free());
+        pace.limit_tenant(TENANT, Some(Duration::MAX), now);
+        assert_eq!(pace.ask(TENANT, now), Leave::Wait(now + limits::RETRY_AFTER_MAX));
+    }
+
+    #[test]
+    fn c10_an_operator_stops_everything_and_lets_it_go_on() {
+        let pace = Pace::new(8);
+        pace.hold(true);
+        assert_eq!((pace.limit(), pace.is_free()), (0, false));
+        pace.hold(false);
+        assert_eq!((pace.limit(), pace.is_free()), (8, true));
+    }
+
+    #[test]
+    fn c10_the_backoff_grows_to_its_bound() {
+        fastrand::seed(3);
+        let longest = |attempts| (0..500).map(|_| backoff(attempts)).max().unwrap();
+        assert!(longest(1) <= limits::RETRY_MIN && longest(2) > limits::RETRY_MIN);
+        assert!(longest(u32::MAX) <= limits::RETRY_MAX && longest(u32::MAX) > limits::RETRY_MAX / 2);
+    }
+}
