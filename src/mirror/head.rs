@@ -133,7 +133,7 @@ fn write_headers(out: &mut Vec<u8>, headers: &HeaderMap, forwarded_for: Option<&
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_header(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+pub(super) fn write_header(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     out.extend_from_slice(name.as_str().as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value.as_bytes());

@@ -171,4 +171,4 @@ pub use error::{AppendError, OpenError, ReadError, StoreError};
 pub use format::{KIND_MAX, PAYLOAD_MAX, VERSION, name_hash};
 pub use recovery::{CheckpointState, Damage, ForeignReason, Recovery};
 pub use store::Backlog;
-pub use types::{Expired, Freed, NewRecord, Options, Position, ReadBatch, Record, Stats, Sync};
+pub use types::{Expired, Freed, NewRecord, Options, PlacesBatch, Position, ReadBatch, Record, Stats, Sync};

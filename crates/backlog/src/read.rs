@@ -7,12 +7,14 @@ use crate::format::{RECORD_HEADER, RecordHeader};
 use crate::fs::{Fs, read_full};
 use crate::index::Located;
 use crate::store::Backlog;
-use crate::types::{Position, ReadBatch, Record};
+use crate::types::{PlacesBatch, Position, ReadBatch, Record};
 
 /// Files kept open for reading.
 const READERS_MAX: usize = 4;
 /// Records looked up at once in one segment.
 const RUN: usize = 256;
+/// Damaged and unreadable records after which a batch ends: a dying disk takes its time over each.
+const FAULTS_MAX: usize = 64;
 
 /// Open files by segment number, the most recently used last.
 #[derive(Debug)]
@@ -54,7 +56,8 @@ enum Fault {
 
 impl<S: Fs> Backlog<S> {
     /// Reads live records in order of place, from place `from` on, until the next one would take the payloads beyond
-    /// `bytes_max`. Records that are in flight are read again: whoever reads goes on from [`ReadBatch::next`].
+    /// `bytes_max`; the first always, whatever its size. Records that are in flight are read again: whoever reads
+    /// goes on from [`ReadBatch::next`].
     pub fn read_from(&mut self, from: u64, bytes_max: u64) -> ReadBatch {
         let mut batch = ReadBatch { next: Some(from), ..ReadBatch::default() };
         let mut left = bytes_max;
@@ -65,23 +68,48 @@ impl<S: Fs> Backlog<S> {
             };
             for located in run {
                 let cost = u64::from(located.length);
-                if cost > left {
+                let faults = batch.damaged.len().saturating_add(batch.unreadable.len());
+                if (cost > left && !batch.records.is_empty()) || faults >= FAULTS_MAX {
                     batch.next = Some(located.place);
-                    batch.needs = batch.records.is_empty().then_some(cost);
                     return batch;
                 }
                 batch.next = located.place.checked_add(1);
-                match self.fetch(number, &located) {
+                match self.fetch_any(number, located) {
                     Ok(record) => {
                         left = left.saturating_sub(cost);
                         batch.records.push(record);
                     }
-                    Err(Fault::Damaged) => {
-                        self.give_up(number, &located);
-                        batch.damaged.push(located.place);
-                    }
+                    Err(Fault::Damaged) => batch.damaged.push(located.place),
                     Err(Fault::Io(_)) => batch.unreadable.push(located.place),
                 }
+            }
+        }
+        batch
+    }
+
+    /// Reads the live records with these places, in this order, until the next one would take the payloads beyond
+    /// `bytes_max`; the first always, whatever its size.
+    pub fn read_places(&mut self, places: &[u64], bytes_max: u64) -> PlacesBatch {
+        let mut batch = PlacesBatch::default();
+        let mut left = bytes_max;
+        for (at, place) in places.iter().enumerate() {
+            let Some((number, located)) = self.find_live(*place) else {
+                batch.gone.push(*place);
+                continue;
+            };
+            let cost = u64::from(located.length);
+            let faults = batch.damaged.len().saturating_add(batch.unreadable.len());
+            if (cost > left && !batch.records.is_empty()) || faults >= FAULTS_MAX {
+                batch.left.extend(places.iter().skip(at));
+                break;
+            }
+            match self.fetch_any(number, located) {
+                Ok(record) => {
+                    left = left.saturating_sub(cost);
+                    batch.records.push(record);
+                }
+                Err(Fault::Damaged) => batch.damaged.push(*place),
+                Err(Fault::Io(_)) => batch.unreadable.push(*place),
             }
         }
         batch
@@ -128,6 +156,25 @@ impl<S: Fs> Backlog<S> {
         let (place, number) = first?;
         let segment = self.segments.get(&number)?;
         Some((number, segment.index.live_in(&(place..=limit)).take(RUN).collect()))
+    }
+
+    /// The newest live record with this place.
+    fn find_live(&self, place: u64) -> Option<(u64, Located)> {
+        self.segments.iter().rev().find_map(|(number, segment)| {
+            let located = segment.index.find(place).filter(|located| segment.index.is_live(located))?;
+            Some((*number, located))
+        })
+    }
+
+    /// Reads a record; where it is damaged, an older copy of it that is still there. Damaged ones are given up.
+    fn fetch_any(&mut self, mut number: u64, mut located: Located) -> Result<Record, Fault> {
+        loop {
+            match self.fetch(number, &located) {
+                Err(Fault::Damaged) => self.give_up(number, &located),
+                read => return read,
+            }
+            (number, located) = self.find_live(located.place).ok_or(Fault::Damaged)?;
+        }
     }
 
     fn fetch(&mut self, number: u64, located: &Located) -> Result<Record, Fault> {

@@ -96,12 +96,25 @@ pub struct ReadBatch {
     /// Where to go on reading: every live record with a smaller place (from the place asked for on) is in this
     /// batch. `None` when there are no more.
     pub next: Option<u64>,
-    /// Set when nothing was read because the next record alone needs more than the budget: so many bytes.
-    pub needs: Option<u64>,
     /// Places whose bytes turned out to be damaged or gone. The store has given them up.
     pub damaged: Vec<u64>,
     /// Places that the disk would not give now. They stay in the store.
     pub unreadable: Vec<u64>,
+}
+
+/// What one `read_places` found. Each place that was asked for is in one of the five.
+#[derive(Debug, Default)]
+pub struct PlacesBatch {
+    /// In the order asked for.
+    pub records: Vec<Record>,
+    /// Places whose bytes turned out to be damaged or gone. The store has given them up.
+    pub damaged: Vec<u64>,
+    /// Places that the disk would not give now. They stay in the store.
+    pub unreadable: Vec<u64>,
+    /// Places without a live record: acknowledged, expired or never appended.
+    pub gone: Vec<u64>,
+    /// Places that were not looked at because the batch was full, in the order asked for.
+    pub left: Vec<u64>,
 }
 
 /// What `expire` let go, by reason. Places in no particular order.

@@ -111,13 +111,30 @@ fn c9_reading_never_holds_more_than_its_budget() {
     while let Some(place) = from {
         let batch = store.read_from(place, 1000);
         assert!(batch.records.iter().map(|record| record.payload.len()).sum::<usize>() <= 1000);
-        assert_eq!(batch.needs, None);
         seen.extend(batch.records.iter().map(|record| record.position.place));
         from = batch.next;
     }
     assert_eq!(seen, (1..=50).collect::<Vec<u64>>());
-    let batch = store.read_from(6, 599);
-    assert_eq!((batch.records.len(), batch.needs, batch.next), (0, Some(600), Some(6)));
+    let batch = store.read_from(5, 499);
+    assert_eq!((batch.records.len(), batch.next), (1, Some(6)), "the first whatever its size");
+}
+
+#[test]
+fn c9_places_are_read_in_the_order_asked_for() {
+    let folder = Folder::new("places-read");
+    let mut store = folder.open();
+    for place in 1..=20 {
+        append(&mut store, place, &[&vec![place as u8; 500]]);
+    }
+    store.acknowledge(&[4..=4]);
+    let batch = store.read_places(&[17, 4, 2, 99, 2, 11, 8, 3], 1600);
+    let read: Vec<(u64, u8)> =
+        batch.records.iter().map(|record| (record.position.place, record.payload[499])).collect();
+    assert_eq!(read, [(17, 17), (2, 2), (2, 2)]);
+    assert_eq!((batch.gone, batch.left), (vec![4, 99], vec![11, 8, 3]));
+    assert_eq!((batch.damaged, batch.unreadable), (vec![], vec![]));
+    let batch = store.read_places(&[4, 5, 6], 1);
+    assert_eq!((batch.records.len(), batch.left), (1, vec![6]), "the first whatever its size");
 }
 
 #[test]

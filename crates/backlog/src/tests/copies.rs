@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use super::faults::{OPTIONS, append, live, open};
 use super::model::{Call, ModelFs};
-use crate::Backlog;
+use crate::{Backlog, names};
 
 /// Places 1 and 2 in an abandoned segment, 3 in the next.
 fn two_segments(fs: &ModelFs) -> Backlog<ModelFs> {
@@ -108,4 +108,20 @@ fn c9_expiry_lets_go_of_every_copy_and_tells_it_once() {
     let mut expired = store.expire(1 << 40, 0, &mut |place| place == 3).by_age;
     expired.sort_unstable();
     assert_eq!((expired, live(&mut store)), (vec![1, 2], vec![3]));
+}
+
+#[test]
+fn c9_where_the_newer_copy_is_damaged_the_older_one_is_read() {
+    let fs = ModelFs::new(1);
+    let mut store = two_segments(&fs);
+    let doubtful = store.take_doubtful();
+    append(&mut store, doubtful, 10).expect("behind 3, not yet synced");
+    let newest = fs.names().into_iter().rfind(|name| names::parse(name).is_some()).expect("a segment");
+    let mut bytes = fs.bytes(&newest);
+    bytes.iter_mut().skip(64).for_each(|byte| *byte ^= 1);
+    fs.put(&newest, &bytes);
+    let batch = store.read_places(&[2, 3], u64::MAX);
+    assert_eq!((batch.records.len(), batch.records[0].position.place), (1, 2));
+    assert_eq!(batch.damaged, [3], "there is no other copy of it");
+    assert_eq!(live(&mut store), [1, 2]);
 }

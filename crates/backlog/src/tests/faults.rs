@@ -204,3 +204,18 @@ fn c9_a_disk_on_which_everything_fails_stops_nothing() {
     assert_eq!(live(&mut store), [200]);
     assert!(store.stats().failures > 20);
 }
+
+#[test]
+fn c9_a_dying_disk_does_not_hold_up_a_batch_for_each_of_its_records() {
+    let fs = ModelFs::new(12);
+    let (mut store, _) = open(&fs, OPTIONS());
+    append(&mut store, 1..=500, 10).unwrap();
+    fs.fail(Call::Open, ErrorKind::Other);
+    let batch = store.read_from(0, u64::MAX);
+    assert_eq!((batch.records.len(), batch.unreadable.len(), batch.next), (0, 64, Some(65)));
+    let places: Vec<u64> = (1..=500).collect();
+    let batch = store.read_places(&places, u64::MAX);
+    assert_eq!((batch.records.len(), batch.unreadable.len(), batch.left.len()), (0, 64, 436));
+    fs.heal();
+    assert_eq!(live(&mut store), places);
+}
