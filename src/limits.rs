@@ -112,6 +112,8 @@ pub(crate) const ORDER_SPREAD: Duration = Duration::from_secs(30 * 60);
 pub(crate) const DELIVERY_EXIT: Duration = Duration::from_millis(500);
 /// How often durable delivery looks at what rests, waits to be read or is to be acknowledged.
 pub(crate) const DELIVERY_TICK: Duration = Duration::from_millis(10);
+/// How often it expires what is only in memory, and measures.
+pub(crate) const DELIVERY_SWEEP: Duration = Duration::from_secs(1);
 
 /// Messages that wait for one worker (a new connection is one).
 pub(crate) const WORKER_INBOX: usize = 1024;

@@ -45,6 +45,18 @@ pub(crate) enum Command {
     },
     /// `POST /reset_counters` is refused, see `endpoints`; this one only sets the log level (`POST /logging?level=`).
     SetLogLevel(tracing::level_filters::LevelFilter),
+    /// `POST /mirrors/pause` and `/mirrors/resume`: nothing is sent to a mirror, until it goes on.
+    Hold {
+        /// Its index.
+        mirror: usize,
+        /// Whether nothing may be sent.
+        held: bool,
+    },
+    /// `POST /mirrors/skip`: lets go of all copies that wait for a mirror.
+    Skip {
+        /// Its index.
+        mirror: usize,
+    },
 }
 
 /// What the admin thread may see.

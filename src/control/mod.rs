@@ -4,12 +4,13 @@
 //! the workers watch. It binds, resolves, starts the workers, accepts, and ends everything in order.
 
 mod descriptors;
+mod mirrors;
 mod report;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use config::model::{Config, Requests};
@@ -23,9 +24,10 @@ use crate::cluster::{Addresses, discovery};
 use crate::lifecycle::Lifecycle;
 use crate::mirror::{Shared, order};
 use crate::server::accept::{self, Acceptors, Seat};
-use crate::stats::{ControlStats, Stats, WorkerStats};
+use crate::stats::Stats;
 use crate::worker::{self, Phase, Plan};
 use crate::{limits, log};
+use mirrors::Running;
 
 /// Runs the proxy until it is told to stop.
 pub(crate) fn run(config: Config, flags: &Serve, level: &log::Level) -> anyhow::Result<()> {
@@ -47,6 +49,7 @@ struct Process {
     phase: watch::Sender<Phase>,
     stop_accepting: watch::Sender<bool>,
     workers: Vec<JoinHandle<()>>,
+    mirrors: Running,
     admin: Option<JoinHandle<()>>,
     commands: mpsc::Receiver<Command>,
     signals: Signals,
@@ -62,11 +65,7 @@ impl Process {
         let sockets = Sockets::bind(&config)?;
         let listening = sockets.addresses()?;
 
-        let stats = Arc::new(Stats {
-            workers: (0..concurrency).map(|_| Arc::new(WorkerStats::new(&config))).collect(),
-            control: Arc::new(ControlStats::new(&config)),
-            started: Instant::now(),
-        });
+        let stats = Arc::new(Stats::new(&config, concurrency));
         let lifecycle = Arc::new(Lifecycle::default());
         let (phase, phases) = watch::channel(Phase::Serving);
         let (stop_accepting, stop) = watch::channel(false);
@@ -83,7 +82,8 @@ impl Process {
             commands: command,
         };
         let admin = sockets.admin.map(|listener| start_admin(listener, view)).transpose()?;
-        let (workers, seats) = start_workers(&config, &stats, &lifecycle, &addresses, &phases)?;
+        let Started { threads: workers, seats, mirrors } =
+            start_workers(&config, &stats, &lifecycle, &addresses, &phases)?;
         let connections_max = room.client_connections;
         let acceptors = Arc::new(Acceptors { seats, stats: Arc::clone(&stats), connections_max });
         for (index, listener) in sockets.listeners.into_iter().enumerate() {
@@ -100,6 +100,7 @@ impl Process {
             phase,
             stop_accepting,
             workers,
+            mirrors,
             admin,
             commands,
             signals,
@@ -132,6 +133,8 @@ impl Process {
                         drain_listeners_at = Some(tokio::time::Instant::now() + after);
                     }
                     Command::SetLogLevel(filter) => level.set(filter),
+                    Command::Hold { mirror, held } => self.mirrors.hold(mirror, held),
+                    Command::Skip { mirror } => self.mirrors.skip(mirror),
                 },
                 () = sleep_until(drain_listeners_at) => {
                     drain_listeners_at = None;
@@ -171,6 +174,8 @@ impl Process {
                 let _ = joined.await;
             }
         }
+        let mirrors = std::mem::take(&mut self.mirrors);
+        let _ = tokio::task::spawn_blocking(move || mirrors.leave()).await;
         self.commands.close();
         if let Some(admin) = self.admin.take() {
             let _ = tokio::task::spawn_blocking(move || admin.join()).await;
@@ -267,13 +272,20 @@ fn start_admin(listener: TcpListener, view: View) -> std::io::Result<JoinHandle<
     admin::spawn(listener, view)
 }
 
+/// What [`start_workers`] has started.
+struct Started {
+    threads: Vec<JoinHandle<()>>,
+    seats: Vec<Seat>,
+    mirrors: Running,
+}
+
 fn start_workers(
     config: &Arc<Config>,
     stats: &Stats,
     lifecycle: &Arc<Lifecycle>,
     addresses: &[watch::Receiver<Addresses>],
     phase: &watch::Receiver<Phase>,
-) -> std::io::Result<(Vec<JoinHandle<()>>, Vec<Seat>)> {
+) -> std::io::Result<Started> {
     // Room for every copy that the bounds allow: a cell can always give its permit.
     let copies: usize = config.mirrors.iter().map(|mirror| mirror.max_copies as usize).sum();
     let workers = || 0..stats.workers.len();
@@ -282,8 +294,9 @@ fn start_workers(
         workers().map(|_| mpsc::channel(limits::ORDER_PERMITS)).unzip();
     let (events, order_events) = std::sync::mpsc::sync_channel(limits::ORDER_EVENTS);
     let mirrors = config.mirrors.iter().enumerate();
-    let shared: Vec<_> =
+    let mut shared: Vec<_> =
         mirrors.map(|(index, mirror)| Shared::new(index, mirror, &events, &permits)).collect();
+    let mirrors = Running::start(config, stats, addresses, &own_address(), &mut shared)?;
     let mut seats = Vec::new();
     let mut threads = vec![order::thread::spawn(order_events, read)?];
     let permits = permitted.into_iter().zip(read_permitted);
@@ -305,7 +318,7 @@ fn start_workers(
         };
         threads.push(worker::spawn(plan)?);
     }
-    Ok((threads, seats))
+    Ok(Started { threads, seats, mirrors })
 }
 
 /// Starts discovery and waits a moment for its first answers. Clusters that only mirrors use are not waited for.

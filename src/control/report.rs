@@ -73,7 +73,7 @@ impl Reporter {
                 continue;
             }
             let count = |of: fn(&crate::stats::ClusterStats) -> u64| -> u64 {
-                self.stats.workers.iter().filter_map(|worker| worker.clusters.get(index)).map(of).sum()
+                self.stats.threads().filter_map(|worker| worker.clusters.get(index)).map(of).sum()
             };
             let counts = vec![
                 count(|stats| stats.cx_connect_fail.get()),
@@ -94,10 +94,7 @@ impl Reporter {
     /// The ledger, once, at the end.
     pub(super) fn conclude(&self) {
         for (index, mirror) in self.config.mirrors.iter().enumerate() {
-            let received: u64 = self
-                .stats
-                .workers
-                .iter()
+            let received: u64 = self.stats.threads()
                 .filter_map(|worker| worker.mirrors.get(index))
                 .map(|m| m.received.get())
                 .sum();
@@ -110,9 +107,7 @@ impl Reporter {
 }
 
 fn outcome_total(stats: &Stats, mirror: usize, outcome: Outcome) -> u64 {
-    stats
-        .workers
-        .iter()
+    stats.threads()
         .filter_map(|worker| worker.mirrors.get(mirror))
         .map(|ledger| ledger.outcome(outcome))
         .sum()

@@ -87,13 +87,11 @@ impl Complete {
             content_type: request.content_type.clone(),
             content_encoding: request.content_encoding.clone(),
         });
-        // Without a timeout of the route a silent mirror would hold its connection for ever.
-        let timeout = target.settings.timeout.or(request.timeout).unwrap_or(target.settings.max_age);
+        let timeout = target.timeout(request.timeout);
         let (tenant, reservation) = (leg.tenant, leg.reservation);
         let (key, behind) = match leg.way {
-            Way::Durable(stored) => {
-                let held = reservation.into_held(one);
-                let (kind, by) = (request.kind, by_name(request.kind, tenant, request.peer));
+            Way::Durable(stored, by) => {
+                let (kind, held) = (request.kind, reservation.into_held(one));
                 let write = Write { stored, wire, tenant, kind, by, timeout, held };
                 return self.keep(target, write, token).map(Trailing::Durable);
             }
@@ -147,14 +145,6 @@ impl Complete {
     }
 }
 
-/// What orders a copy that may be read back by another process: no hash that this one alone knows.
-fn by_name(kind: Kind, tenant: u64, peer: IpAddr) -> By {
-    match kind {
-        Kind::Write => By::Series,
-        _ => By::Sender(backlog::name_hash(&format!("{tenant:x} {}", peer.to_canonical()))),
-    }
-}
-
 /// Copies whose backlog an answer waits for.
 #[derive(Debug)]
 pub(crate) struct Unsaved(Vec<super::durable::intake::Saving>);
@@ -180,7 +170,7 @@ impl Unsaved {
 }
 
 /// The bytes of a copy in the order they are written.
-fn wire(
+pub(super) fn wire(
     mut head: Vec<u8>,
     framing: Framing,
     len: u64,

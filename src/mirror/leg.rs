@@ -1,14 +1,17 @@
 //! One mirror's part of a request that is collected: what its copy's head is, where its place will be taken.
 
+use std::net::IpAddr;
+
+use bytes::Bytes;
 use config::model::{HeaderMutation, MirrorPolicy, Order, Requests};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, request::Parts};
 
 use super::budget::Reservation;
-use super::durable::record;
-use super::head;
+use super::durable::intake::About;
+use super::head::{self, Framing};
 use super::ledger::Outcome;
-use super::order::Key;
+use super::order::{By, Key};
 use super::tap::Facts;
 use super::{Mirrors, Target};
 use crate::limits::COPY_OVERHEAD;
@@ -40,8 +43,8 @@ pub(super) enum Way {
         /// See [`Cells::begin`](super::order::cell::Cells::begin).
         behind: u64,
     },
-    /// Through the backlog: what stands before the body in its record.
-    Durable(Vec<u8>),
+    /// Through the backlog: what stands before the body in its record, and what orders it.
+    Durable(Bytes, By),
 }
 
 impl Leg {
@@ -67,7 +70,7 @@ impl Leg {
         };
         let bytes = head::begin(head, rules);
         let (tenant, way) = way(target, policy, head, facts);
-        let stored = if let Way::Durable(stored) = &way { stored.capacity() } else { 0 };
+        let stored = if let Way::Durable(stored, _) = &way { stored.len() } else { 0 };
         let mut reservation = Reservation::empty(&target.account);
         let granted = reservation.grow(COPY_OVERHEAD + (bytes.capacity() + stored) as u64);
         let refused = (!granted).then_some(Outcome::DroppedBufferFull);
@@ -86,7 +89,17 @@ fn way(target: &Target, policy: &MirrorPolicy, head: &Parts, facts: Facts<'_>) -
         // Known by its name alone, as after a restart: credentials are not kept, not even as a hash.
         let name = tenant.map(|tenant| String::from_utf8_lossy(tenant.as_bytes()));
         let hash = backlog::name_hash(&name.unwrap_or_default());
-        return (hash, Way::Durable(record::begin(head, intake.facts(policy, facts))));
+        let by = by_name(facts.kind, hash, facts.peer);
+        let about = About {
+            framing: Framing::of(&head.headers),
+            envoy_headers: facts.envoy_headers,
+            kind: facts.kind,
+            timeout: target.timeout(facts.timeout),
+            by,
+        };
+        if let Some(stored) = intake.encode(head, policy, about) {
+            return (hash, Way::Durable(stored, by));
+        }
     }
     let credentials = || target.settings.auth.as_ref().or_else(|| head.headers.get(AUTHORIZATION));
     let hash = match tenant {
@@ -98,6 +111,14 @@ fn way(target: &Target, policy: &MirrorPolicy, head: &Parts, facts: Facts<'_>) -
     }
     let key = target.cells.key(hash);
     (hash, Way::Ordered { key, behind: target.cells.begin(key) })
+}
+
+/// What orders a copy that may be read back by another process: no hash that this one alone knows.
+fn by_name(kind: Kind, tenant: u64, peer: IpAddr) -> By {
+    match kind {
+        Kind::Write => By::Series,
+        _ => By::Sender(backlog::name_hash(&format!("{tenant:x} {}", peer.to_canonical()))),
+    }
 }
 
 /// The tenant as the mirror will see it.

@@ -13,13 +13,13 @@
 
 pub(crate) mod budget;
 pub(crate) mod copy;
+pub(crate) mod durable;
 pub(crate) mod ledger;
 pub(crate) mod order;
 pub(crate) mod send;
 pub(crate) mod tap;
 
 mod body;
-mod durable;
 mod hand_over;
 mod head;
 mod leg;
@@ -28,9 +28,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use config::model::{Config, Mirror};
+use config::model::{Config, Delivery, Mirror};
 use http::HeaderValue;
 
 use crate::cluster::Endpoints;
@@ -40,7 +40,7 @@ use crate::stats::WorkerStats;
 use crate::stats::mirror::Path;
 use budget::{Account, Budget, Lease};
 use copy::{Copy, Once};
-use durable::intake::Intake;
+use durable::intake::{Gate, Intake};
 use ledger::{Ledger, Outcome};
 use order::board::Place;
 use order::cell::{Cells, Handle, Ticket, Way};
@@ -54,7 +54,9 @@ pub(crate) struct Shared {
     bytes: Arc<Budget>,
     copies: Arc<Budget>,
     cells: Arc<Cells>,
-    pace: Arc<Pace>,
+    pub(crate) pace: Arc<Pace>,
+    /// Of a mirror whose writes are kept on disk.
+    pub(crate) gate: Option<Gate>,
     workers: usize,
 }
 
@@ -67,13 +69,19 @@ impl Shared {
         permits: &[tokio::sync::mpsc::Sender<Permit>],
     ) -> Self {
         Self {
-            bytes: Arc::new(Budget::new(mirror.buffer)),
+            bytes: Arc::new(Budget::new(arrivals(mirror))),
             copies: Arc::new(Budget::new(u64::from(mirror.max_copies))),
             cells: Cells::new(index as u32, events.clone(), permits.to_vec()),
             pace: Pace::new(mirror.max_connections),
+            gate: None,
             workers: permits.len(),
         }
     }
+}
+
+/// Bytes for copies and requests at the workers: all, or, where the rest waits for delivery, one half.
+fn arrivals(mirror: &Mirror) -> u64 {
+    if mirror.delivery == Delivery::Memory { mirror.buffer } else { mirror.buffer / 2 }
 }
 
 /// One worker's side of one mirror.
@@ -92,6 +100,9 @@ pub(crate) struct Target {
     waiting: RefCell<HashMap<(Key, Place), Copy<Once>>>,
     /// A task looks after them.
     watched: Cell<bool>,
+    pace: Arc<Pace>,
+    /// An operator's skips that were carried out.
+    skips: Cell<u64>,
     started: Instant,
 }
 
@@ -116,12 +127,20 @@ impl Target {
             account: Account::new(bytes, Rc::clone(&ledger)),
             copies: Rc::new(copies),
             sender,
+            intake: shared.gate.as_ref().map(|gate| gate.intake(&ledger)),
             ledger,
             cells: Rc::new(Handle(Arc::clone(&shared.cells))),
             waiting: RefCell::default(),
             watched: Cell::new(false),
+            pace: Arc::clone(&shared.pace),
+            skips: Cell::new(0),
             started: parts.started,
         }))
+    }
+
+    /// One attempt's time. Without a timeout of the route a silent mirror would hold its connection for ever.
+    fn timeout(&self, route: Option<Duration>) -> Duration {
+        self.settings.timeout.or(route).unwrap_or(self.settings.max_age)
     }
 
     /// Hands a copy on: now, or to wait for its permit.
@@ -223,6 +242,10 @@ impl Mirrors {
     /// Regular housekeeping, about once a second: expires what waited too long, measures the lag.
     pub(crate) fn sweep(&self) {
         for target in &self.targets {
+            if target.skips.replace(target.pace.skips()) != target.pace.skips() {
+                target.end_waiting(Outcome::ExpiredSkipped, |_| true);
+                target.sender.end_waiting(|copy| copy.load.token.finish(Outcome::ExpiredSkipped));
+            }
             target.end_waiting(Outcome::Expired, |copy| copy.arrived.elapsed() >= target.settings.max_age);
             let waiting = target.waiting.borrow().values().map(|copy| copy.arrived).min();
             let oldest = target.sender.sweep(waiting);

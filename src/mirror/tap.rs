@@ -104,7 +104,7 @@ impl Tap {
                 timeout: facts.timeout,
             },
         });
-        Self { collector: Some(collector), ..Self::default() }
+        Self { collector: Some(collector), later: None, trailing: Vec::new(), answered: Answered::NotYet }
     }
 
     /// One frame of the body has been received.

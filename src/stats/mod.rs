@@ -3,6 +3,7 @@
 //! Each worker has a [`WorkerStats`] of its own that it alone writes; the control thread writes [`ControlStats`].
 //! Nothing here takes a lock. Names and shapes for readers (Envoy's and ours) are the admin room's business.
 
+pub(crate) mod backlog;
 pub(crate) mod counter;
 pub(crate) mod histogram;
 pub(crate) mod mirror;
@@ -10,6 +11,9 @@ pub(crate) mod mirror;
 use std::sync::Arc;
 use std::time::Instant;
 
+use config::model::{Config, Delivery, Mirror};
+
+use backlog::BacklogStats;
 use counter::{Counter, Gauge};
 use histogram::Histogram;
 use mirror::MirrorStats;
@@ -19,10 +23,34 @@ use mirror::MirrorStats;
 pub(crate) struct Stats {
     /// One for each worker.
     pub(crate) workers: Vec<Arc<WorkerStats>>,
+    /// By mirror: of its delivery thread, if it has one.
+    pub(crate) deliveries: Vec<Option<Arc<WorkerStats>>>,
+    /// By mirror: of its backlog, if it has one.
+    pub(crate) backlogs: Vec<Option<Arc<BacklogStats>>>,
     /// Written by the control thread.
     pub(crate) control: Arc<ControlStats>,
     /// When the process started.
     pub(crate) started: Instant,
+}
+
+impl Stats {
+    /// All at zero.
+    pub(crate) fn new(config: &Config, workers: usize) -> Self {
+        let is_durable = |mirror: &Mirror| matches!(mirror.delivery, Delivery::Durable(_));
+        let each = config.mirrors.iter().map(is_durable);
+        Self {
+            workers: (0..workers).map(|_| Arc::new(WorkerStats::new(config))).collect(),
+            deliveries: each.clone().map(|yes| yes.then(|| Arc::new(WorkerStats::new(config)))).collect(),
+            backlogs: each.map(|yes| yes.then(Arc::default)).collect(),
+            control: Arc::new(ControlStats::new(config)),
+            started: Instant::now(),
+        }
+    }
+
+    /// Of every thread that serves requests or sends copies.
+    pub(crate) fn threads(&self) -> impl Iterator<Item = &Arc<WorkerStats>> + Clone {
+        self.workers.iter().chain(self.deliveries.iter().flatten())
+    }
 }
 
 /// One worker's counters. Index = index in the configuration.
@@ -37,7 +65,7 @@ pub(crate) struct WorkerStats {
 }
 
 impl WorkerStats {
-    pub(crate) fn new(config: &config::model::Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             http: config.listeners.iter().map(|_| HttpStats::default()).collect(),
             clusters: config.clusters.iter().map(|_| ClusterStats::default()).collect(),
@@ -149,7 +177,7 @@ pub(crate) struct ControlStats {
 }
 
 impl ControlStats {
-    pub(crate) fn new(config: &config::model::Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             clusters: config.clusters.iter().map(|_| DiscoveryStats::default()).collect(),
             listeners: config.listeners.iter().map(|_| AcceptStats::default()).collect(),

@@ -164,7 +164,7 @@ pub enum PathMatch {
 }
 
 /// One copy of a route's requests.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MirrorPolicy {
     /// Index into [`Config::mirrors`].
     pub mirror: usize,

@@ -93,7 +93,7 @@ impl Sum {
 impl Answers {
     pub(crate) fn of(view: &View, cluster: usize) -> Self {
         let mut answers = Self::default();
-        for stats in view.stats.workers.iter().filter_map(|worker| worker.clusters.get(cluster)) {
+        for stats in view.stats.threads().filter_map(|worker| worker.clusters.get(cluster)) {
             answers.external.add(&stats.external);
             answers.internal.add(&stats.internal);
         }

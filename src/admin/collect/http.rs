@@ -93,7 +93,7 @@ impl One<'_> {
             metrics.envoy("envoy_http_downstream_rq_xx", Kind::Counter, text, labels, self.class(class));
         }
         let mut time = HistogramSum::default();
-        for http in self.view.stats.workers.iter().filter_map(|worker| worker.http.get(self.index)) {
+        for http in self.view.stats.threads().filter_map(|worker| worker.http.get(self.index)) {
             http.rq_time.add_to(&mut time);
         }
         let text = format!("http.{prefix}.downstream_rq_time");

@@ -90,7 +90,7 @@ struct One<'a> {
 
 impl One<'_> {
     fn ledgers(&self) -> impl Iterator<Item = &MirrorStats> {
-        self.view.stats.workers.iter().filter_map(|worker| worker.mirrors.get(self.index))
+        self.view.stats.threads().filter_map(|worker| worker.mirrors.get(self.index))
     }
 
     fn labels(&self) -> super::Labels {

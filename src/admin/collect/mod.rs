@@ -132,7 +132,7 @@ pub(crate) fn collect(view: &View) -> Metrics {
 
 /// The sum of a number over the workers.
 pub(crate) fn sum(view: &View, read: impl Fn(&WorkerStats) -> Option<u64>) -> u64 {
-    view.stats.workers.iter().filter_map(|worker| read(worker)).sum()
+    view.stats.threads().filter_map(|worker| read(worker)).sum()
 }
 
 /// A name as part of a dotted name: Envoy replaces colons, and a line break would forge a line.

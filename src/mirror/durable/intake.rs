@@ -11,32 +11,51 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use config::model::{Backlog, MirrorPolicy};
 use http::HeaderMap;
+use http::request::Parts;
 use tokio::sync::oneshot;
 
 use super::message::{Arrived, ToBacklog};
 use super::record;
 use crate::mirror::budget::Held;
+use crate::mirror::head::Framing;
 use crate::mirror::ledger::Ledger;
 use crate::mirror::order::{By, Wire};
-use crate::mirror::tap::Facts;
 use crate::paths::Kind;
 use crate::stats::mirror::unix_ms;
 
-/// A worker's way into one mirror's durable delivery.
-#[derive(Debug)]
-pub(crate) struct Intake {
+/// The way into one mirror's durable delivery, for any worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
     pub(super) sender: Sender<ToBacklog>,
+    /// The next place.
     pub(super) places: Arc<AtomicU64>,
     pub(super) policies: Arc<[MirrorPolicy]>,
     pub(super) settings: Backlog,
-    pub(super) ledger: Rc<Ledger>,
+}
+
+impl Gate {
+    /// One worker's way in.
+    pub(crate) fn intake(&self, ledger: &Rc<Ledger>) -> Intake {
+        let Self { sender, places, policies, settings } = self.clone();
+        Intake { sender, places, policies, settings, ledger: Rc::clone(ledger) }
+    }
+}
+
+/// One worker's way into one mirror's durable delivery.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    sender: Sender<ToBacklog>,
+    places: Arc<AtomicU64>,
+    policies: Arc<[MirrorPolicy]>,
+    settings: Backlog,
+    ledger: Rc<Ledger>,
 }
 
 /// A complete write.
 #[derive(Debug)]
 pub(crate) struct Write {
-    /// What [`record::begin`] made of its head.
-    pub(crate) stored: Vec<u8>,
+    /// See [`Intake::encode`].
+    pub(crate) stored: Bytes,
     pub(crate) wire: Arc<Wire>,
     pub(crate) tenant: u64,
     pub(crate) kind: Kind,
@@ -44,6 +63,18 @@ pub(crate) struct Write {
     /// One attempt's time.
     pub(crate) timeout: Duration,
     pub(crate) held: Held,
+}
+
+/// What is known of a write when its head has come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About {
+    pub(crate) framing: Framing,
+    /// Whether Envoy's own headers are added to its copy.
+    pub(crate) envoy_headers: bool,
+    pub(crate) kind: Kind,
+    /// One attempt's time.
+    pub(crate) timeout: Duration,
+    pub(crate) by: By,
 }
 
 /// A write that was handed over.
@@ -64,21 +95,27 @@ pub(crate) struct Saving {
 }
 
 impl Intake {
-    /// What a record says of a request beside its head.
-    pub(crate) fn facts(&self, policy: &MirrorPolicy, facts: Facts<'_>) -> record::Facts {
+    /// What stands in a write's record before its body. `None` if it cannot be kept.
+    pub(crate) fn encode(&self, head: &Parts, policy: &MirrorPolicy, about: About) -> Option<Bytes> {
         let policy = self.policies.iter().position(|known| known == policy).unwrap_or_default();
-        record::Facts {
+        let About { framing, envoy_headers, kind, timeout, by } = about;
+        let facts = record::Facts {
+            framing,
+            envoy_headers,
             policy: u16::try_from(policy).unwrap_or_default(),
-            kind: facts.kind,
-            envoy_headers: facts.envoy_headers,
-            keep_credentials: self.settings.keep_credentials,
-        }
+            kind,
+            timeout,
+            sender: if let By::Sender(sender) = by { sender } else { 0 },
+        };
+        record::encode(head, &facts, self.settings.keep_credentials)
     }
 
     /// Hands a write over. `None` if nobody takes it any more, because the process is about to end.
     pub(crate) fn send(&self, write: Write, trailers: Option<&HeaderMap>) -> Option<Sent> {
         let Write { mut stored, wire, tenant, kind, by, timeout, held } = write;
-        record::finish(&mut stored, by, timeout, trailers);
+        if let Some(trailers) = trailers {
+            stored = record::with_trailers(&stored, trailers, self.settings.keep_credentials)?;
+        }
         let place = self.places.fetch_add(1, Relaxed);
         let waits = !self.settings.before_answer.is_zero();
         let (saved, saving) = if waits { Some(oneshot::channel()).unzip() } else { (None, None) };
@@ -87,7 +124,7 @@ impl Intake {
             tenant,
             arrived: Instant::now(),
             arrived_ms: unix_ms(),
-            stored: Bytes::from(stored),
+            stored,
             wire,
             kind,
             by,

@@ -31,6 +31,10 @@ pub(super) struct Kept {
     pub(super) failures: u32,
     /// The mirror may have taken it already: an earlier attempt's end is unknown, or another process's were.
     pub(super) maybe_taken: bool,
+    /// It could not be sent at once.
+    pub(super) waited: bool,
+    /// Its series were read.
+    pub(super) read: bool,
     /// What the mirror had taken and failed when this one was tried last.
     pub(super) seen: Tally,
 }
@@ -74,6 +78,8 @@ impl Kept {
             attempts,
             failures,
             maybe_taken,
+            waited: false,
+            read: false,
             seen,
         }
     }

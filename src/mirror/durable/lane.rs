@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::kept::{Kept, State};
 use crate::mirror::order::board::{Board, Bounds, Holds, Place, Set};
-use crate::mirror::order::{By, Wire};
+use crate::mirror::order::Wire;
 
 /// See the module.
 #[derive(Debug)]
@@ -79,10 +79,10 @@ impl Lane {
     }
 
     /// The next copy whose series should be read, with what to read.
-    pub(super) fn unread(&self) -> Option<(Place, Arc<Wire>, By)> {
+    pub(super) fn unread(&self) -> Option<(Place, Arc<Wire>)> {
         let at = self.board.unread().next()?;
         let kept = self.copies.get(&at)?;
-        Some((at, Arc::clone(&kept.wire), kept.by))
+        Some((at, Arc::clone(&kept.wire)))
     }
 
     pub(super) fn learn(&mut self, at: Place, set: Set) {

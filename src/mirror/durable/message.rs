@@ -60,12 +60,16 @@ pub(crate) enum ToDelivery {
     Recovered(Recovered),
     /// A copy. `saved`: it is in the backlog; otherwise only in memory.
     Copy(Box<Arrived>, bool),
+    /// These copies, handed on as not saved, are in the backlog now. Some may have been there all the time.
+    Saved(Vec<u64>),
     /// The client of this copy may be answered from now on.
     Trail(u64),
     /// An answer to [`ToBacklog::Read`] or [`ToBacklog::ReadFrom`].
     Read(Found),
     /// Copies that the backlog let go of; those in flight are not among them.
     Expired(Vec<u64>, Why),
+    /// The process leaves.
+    Leave,
 }
 
 /// What opening a backlog found.

@@ -44,6 +44,7 @@ pub(crate) const KIND: u8 = 1;
 
 const VERSION: u8 = 1;
 const FIXED: usize = 28;
+const TRAILERS_AT: usize = 16;
 const FRAMING: u8 = 0b11;
 const ENVOY_HEADERS: u8 = 1 << 2;
 const CREDENTIALS_LEFT_OUT: u8 = 1 << 3;
@@ -95,7 +96,6 @@ pub(crate) enum Malformed {
 /// The part of a payload before the body. `None` for what is never kept: no write, or a head beyond 4 GiB.
 pub(crate) fn encode(
     head: &Parts,
-    trailers: Option<&HeaderMap>,
     facts: &Facts,
     keep_credentials: bool,
 ) -> Option<Bytes> {
@@ -106,14 +106,21 @@ pub(crate) fn encode(
     out.extend_from_slice(head.uri.path_and_query().map_or("/", PathAndQuery::as_str).as_bytes());
     out.extend_from_slice(PROTOCOL);
     out.extend_from_slice(END_OF_LINE);
-    let mut left_out = write_lines(&mut out, &head.headers, keep_credentials);
-    let head_end = out.len();
-    if let Some(trailers) = trailers {
-        left_out |= write_lines(&mut out, trailers, keep_credentials);
-    }
-    let lengths = (u32::try_from(head_end - FIXED).ok()?, u32::try_from(out.len() - head_end).ok()?);
-    let fixed = fixed(facts, left_out, lengths)?;
+    let left_out = write_lines(&mut out, &head.headers, keep_credentials);
+    let fixed = fixed(facts, left_out, u32::try_from(out.len() - FIXED).ok()?)?;
     out.get_mut(..FIXED)?.copy_from_slice(&fixed);
+    Some(Bytes::from(out))
+}
+
+/// The same with trailers, which are known only at the request's end. `None` if they are beyond 4 GiB.
+pub(crate) fn with_trailers(encoded: &Bytes, trailers: &HeaderMap, keep_credentials: bool) -> Option<Bytes> {
+    let mut out = encoded.to_vec();
+    let left_out = write_lines(&mut out, trailers, keep_credentials);
+    let length = u32::try_from(out.len() - encoded.len()).ok()?;
+    out.get_mut(TRAILERS_AT..TRAILERS_AT + 4)?.copy_from_slice(&length.to_le_bytes());
+    if left_out {
+        *out.get_mut(1)? |= CREDENTIALS_LEFT_OUT;
+    }
     Some(Bytes::from(out))
 }
 
@@ -133,7 +140,7 @@ fn write_lines(out: &mut Vec<u8>, headers: &HeaderMap, keep_credentials: bool) -
     left_out
 }
 
-fn fixed(facts: &Facts, left_out: bool, (head, trailers): (u32, u32)) -> Option<[u8; FIXED]> {
+fn fixed(facts: &Facts, left_out: bool, head: u32) -> Option<[u8; FIXED]> {
     let framing = match facts.framing {
         Framing::None => 0,
         Framing::Length => 1,
@@ -155,7 +162,7 @@ fn fixed(facts: &Facts, left_out: bool, (head, trailers): (u32, u32)) -> Option<
         &[0, 0],
         &timeout.to_le_bytes(),
         &head.to_le_bytes(),
-        &trailers.to_le_bytes(),
+        &0_u32.to_le_bytes(),
         &facts.sender.to_le_bytes(),
     ];
     fixed.copy_from_slice(&parts.concat());
@@ -173,7 +180,7 @@ pub(crate) fn decode(payload: &Bytes) -> Result<Decoded, Malformed> {
     let (facts, credentials_left_out) = facts(fixed)?;
     let length = |at| u32::from_le_bytes(bytes_at(fixed, at)) as usize;
     let head_end = FIXED.checked_add(length(12)).ok_or(Malformed::Short)?;
-    let trailers_end = head_end.checked_add(length(16)).ok_or(Malformed::Short)?;
+    let trailers_end = head_end.checked_add(length(TRAILERS_AT)).ok_or(Malformed::Short)?;
     if payload.len() < trailers_end {
         return Err(Malformed::Short);
     }

@@ -46,6 +46,8 @@ pub(super) struct Window {
     known: HashMap<u64, Key>,
     /// Copies that are in no backlog, but have to wait behind others that are only there.
     unsaved: HashMap<u64, Kept>,
+    /// Copies that have just come.
+    fresh: Vec<Key>,
     /// Lanes that may have something to send, in turn.
     turns: VecDeque<u64>,
     /// Lanes that have something on disk, in turn.
@@ -78,6 +80,7 @@ impl Window {
             lanes: HashMap::new(),
             known: HashMap::new(),
             unsaved: HashMap::new(),
+            fresh: Vec::new(),
             turns: VecDeque::new(),
             hungry: VecDeque::new(),
             reading: VecDeque::new(),
@@ -162,6 +165,7 @@ impl Window {
         let place = kept.place;
         let at = self.lane(tenant).enter(kept, holds, trails);
         self.known.insert(place, (tenant, at));
+        self.fresh.push((tenant, at));
         self.take_turns(tenant);
     }
 
@@ -171,6 +175,21 @@ impl Window {
             && let Some(lane) = self.lanes.get_mut(&tenant)
         {
             lane.board.trail(at);
+        }
+    }
+
+    /// These copies are in the backlog now.
+    pub(super) fn saved(&mut self, places: &[u64]) {
+        for place in places {
+            if let Some(&key) = self.known.get(place) {
+                if let Some(kept) = self.get_mut(key) {
+                    kept.saved = true;
+                }
+            } else if let Some(kept) = self.unsaved.remove(place) {
+                // It waits on disk from here on, like those before it.
+                self.bytes = self.bytes.saturating_sub(kept.bytes);
+                self.copies -= 1;
+            }
         }
     }
 
@@ -272,6 +291,20 @@ impl Window {
         (keys, aside)
     }
 
+    /// Newcomers that were not sent at once have to wait.
+    pub(super) fn mark_waiting(&mut self) {
+        for key in std::mem::take(&mut self.fresh) {
+            if let Some(kept) = self.get_mut(key) {
+                kept.waited = kept.state == State::Waiting;
+            }
+        }
+    }
+
+    /// Nothing is in memory, and nothing waits to be read back.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.is_empty() && self.recovery.is_none() && self.unsaved.is_empty()
+    }
+
     /// Marks the lanes in which a copy has waited since `moment`: their bodies are read.
     pub(super) fn look(&mut self, moment: Instant) {
         for (&tenant, lane) in &mut self.lanes {
@@ -283,12 +316,12 @@ impl Window {
     }
 
     /// The next body to read, of one lane after the other.
-    pub(super) fn unread(&mut self) -> Option<(Key, Arc<Wire>, By)> {
+    pub(super) fn unread(&mut self) -> Option<(Key, Arc<Wire>)> {
         while let Some(tenant) = self.reading.pop_front() {
             let Some(lane) = self.lanes.get_mut(&tenant) else { continue };
-            if let Some((at, wire, by)) = lane.unread() {
+            if let Some((at, wire)) = lane.unread() {
                 self.reading.push_back(tenant);
-                return Some(((tenant, at), wire, by));
+                return Some(((tenant, at), wire));
             }
             lane.reads = false;
         }
@@ -298,6 +331,9 @@ impl Window {
     pub(super) fn learn(&mut self, (tenant, at): Key, set: Set) {
         if let Some(lane) = self.lanes.get_mut(&tenant) {
             lane.learn(at, set);
+            if let Some(kept) = lane.copies.get_mut(&at) {
+                kept.read = true;
+            }
             self.take_turns(tenant);
         }
     }
@@ -306,11 +342,5 @@ impl Window {
     pub(super) fn oldest(&self) -> Option<Instant> {
         let lanes = self.lanes.values().flat_map(|lane| lane.copies.values().next());
         lanes.chain(self.unsaved.values()).map(|kept| kept.arrived).min()
-    }
-
-    /// Every copy in memory that is in no backlog: at the process's end they are lost.
-    pub(super) fn unsaved_count(&self) -> u64 {
-        let lanes = self.lanes.values().flat_map(|lane| lane.copies.values());
-        lanes.filter(|kept| !kept.saved).count() as u64 + self.unsaved.len() as u64
     }
 }

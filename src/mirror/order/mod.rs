@@ -25,6 +25,7 @@ use std::sync::Weak;
 use http::HeaderValue;
 
 use board::Place;
+pub(super) use queue::Reader;
 
 /// The bytes of a copy, for whoever may have to read which series they carry.
 #[derive(Debug)]

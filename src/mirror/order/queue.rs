@@ -24,19 +24,19 @@ struct Known {
 }
 
 /// What a thread that reads bodies has for it.
-pub(super) struct Reader {
-    pub(super) scratch: Scratch,
+pub(in crate::mirror) struct Reader {
+    scratch: Scratch,
     body: Vec<u8>,
     found: Vec<u64>,
 }
 
 impl Reader {
-    pub(super) fn new(scratch: Scratch) -> Self {
+    pub(in crate::mirror) fn new(scratch: Scratch) -> Self {
         Self { scratch, body: Vec::new(), found: Vec::new() }
     }
 
     /// The series that a copy carries.
-    fn read(&mut self, wire: &Wire) -> Set {
+    pub(in crate::mirror) fn read(&mut self, wire: &Wire) -> Set {
         self.body.clear();
         wire.chunks
             .iter()

@@ -25,7 +25,7 @@ use crate::deadline::Wheel;
 use crate::limits;
 use crate::stats::WorkerStats;
 use pace::{Leave, Share};
-pub(super) use verdict::Attempt;
+pub(super) use verdict::{Attempt, Meaning};
 
 /// Who stands behind a copy. `ended` and `expired` give the copy back.
 pub(super) trait Load: Sized + 'static {

@@ -31,6 +31,8 @@ pub(crate) struct Pace {
     paused_until: AtomicU64,
     /// An operator has stopped everything.
     held: AtomicBool,
+    /// How often an operator had everything skipped that waits.
+    skipped: AtomicU64,
     /// Tenants that are limited.
     limited: AtomicU32,
     state: Mutex<State>,
@@ -72,6 +74,7 @@ impl Pace {
             limit: AtomicU32::new(max),
             paused_until: AtomicU64::new(0),
             held: AtomicBool::new(false),
+            skipped: AtomicU64::new(0),
             limited: AtomicU32::new(0),
             state: Mutex::new(state),
         })
@@ -101,6 +104,16 @@ impl Pace {
     pub(crate) fn hold(&self, held: bool) {
         self.held.store(held, Relaxed);
         self.settle(f64::from(self.limit.load(Relaxed)));
+    }
+
+    /// An operator wants everything skipped that waits now.
+    pub(crate) fn skip(&self) {
+        self.skipped.fetch_add(1, Relaxed);
+    }
+
+    /// How often that was wanted so far.
+    pub(crate) fn skips(&self) -> u64 {
+        self.skipped.load(Relaxed)
     }
 
     pub(crate) fn is_held(&self) -> bool {

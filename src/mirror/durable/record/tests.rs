@@ -35,7 +35,10 @@ impl Request {
 
     fn payload(&self, keep_credentials: bool) -> Vec<u8> {
         let trailers = self.trailers.as_ref().map(headers);
-        let stored = encode(&self.head(), trailers.as_ref(), &self.facts, keep_credentials);
+        let stored = encode(&self.head(), &self.facts, keep_credentials).and_then(|stored| match &trailers {
+            Some(trailers) => with_trailers(&stored, trailers, keep_credentials),
+            None => Some(stored),
+        });
         [&stored.expect("a write")[..], &self.body].concat()
     }
 }
@@ -199,5 +202,5 @@ fn c9_what_another_version_wrote_is_told_as_such() {
 fn only_writes_are_kept() {
     let mut request = push();
     request.facts.kind = Kind::Other;
-    assert!(encode(&request.head(), None, &request.facts, false).is_none());
+    assert!(encode(&request.head(), &request.facts, false).is_none());
 }

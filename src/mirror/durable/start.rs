@@ -1,0 +1,119 @@
+//! Starts a mirror's durable delivery, and ends it.
+
+use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use config::model::{Backlog, Config, MirrorPolicy};
+use http::HeaderValue;
+use tokio::sync::{mpsc as tokio_mpsc, watch};
+
+use super::backlog_thread::{self, Parts};
+use super::delivery;
+use super::in_flight::InFlight;
+use super::intake::Gate;
+use super::message::{ToBacklog, ToDelivery};
+use crate::cluster::Addresses;
+use crate::mirror::send::pace::Pace;
+use crate::stats::WorkerStats;
+use crate::stats::backlog::BacklogStats;
+use crate::stats::mirror::unix_ms;
+
+/// Places begin at the clock, so that they can be given before the backlog is open: later than those of an earlier
+/// process, unless the clock went back (then the backlog thread moves them), with room for this many a millisecond.
+const PLACES_A_MILLISECOND_BITS: u32 = 16;
+
+/// What durable delivery is made of.
+pub(crate) struct Plan<'a> {
+    pub(crate) config: &'a Arc<Config>,
+    /// Index of the mirror.
+    pub(crate) mirror: usize,
+    pub(crate) backlog: &'a Backlog,
+    /// Of the delivery thread.
+    pub(crate) stats: &'a Arc<WorkerStats>,
+    pub(crate) backlog_stats: &'a Arc<BacklogStats>,
+    /// Of the mirror's cluster.
+    pub(crate) addresses: watch::Receiver<Addresses>,
+    pub(crate) pace: &'a Arc<Pace>,
+    pub(crate) own_address: HeaderValue,
+}
+
+/// A mirror's running durable delivery.
+#[derive(Debug)]
+pub(crate) struct Durable {
+    to_backlog: mpsc::Sender<ToBacklog>,
+    to_delivery: tokio_mpsc::UnboundedSender<ToDelivery>,
+    threads: [JoinHandle<()>; 2],
+}
+
+impl Durable {
+    /// Starts both threads.
+    pub(crate) fn start(plan: Plan<'_>) -> io::Result<(Self, Gate)> {
+        let Plan { config, mirror, backlog, stats, backlog_stats, addresses, pace, own_address } = plan;
+        let (to_backlog, inbox) = mpsc::channel();
+        let (to_delivery, messages) = tokio_mpsc::unbounded_channel();
+        let first_place = unix_ms() << PLACES_A_MILLISECOND_BITS;
+        let in_flight = Arc::new(InFlight::default());
+        let policies = policies(config, mirror);
+        let name = config.mirrors.get(mirror).map(|mirror| mirror.name.clone()).unwrap_or_default();
+        let backlog_thread = backlog_thread::spawn(Parts {
+            mirror: name,
+            settings: backlog.clone(),
+            first_place,
+            inbox,
+            delivery: to_delivery.clone(),
+            in_flight: Arc::clone(&in_flight),
+            stats: Arc::clone(backlog_stats),
+            pace: backlog_thread::Pace::default(),
+        })?;
+        let delivery_thread = delivery::spawn(delivery::Plan {
+            config: Arc::clone(config),
+            mirror,
+            backlog: backlog.clone(),
+            stats: Arc::clone(stats),
+            addresses,
+            pace: Arc::clone(pace),
+            own_address,
+            policies: Arc::clone(&policies),
+            messages,
+            to_backlog: to_backlog.clone(),
+            in_flight,
+        })?;
+        let gate = Gate {
+            sender: to_backlog.clone(),
+            places: Arc::new(AtomicU64::new(first_place)),
+            policies,
+            settings: backlog.clone(),
+        };
+        Ok((Self { to_backlog, to_delivery, threads: [delivery_thread, backlog_thread] }, gate))
+    }
+
+    /// Lets go of everything that is not on its way.
+    pub(crate) fn skip(&self) {
+        // Refused only when the threads have ended.
+        let _ = self.to_backlog.send(ToBacklog::Skip);
+    }
+
+    /// Ends both threads, when all workers have ended. What has no outcome stays on disk. Blocks for less than a second.
+    pub(crate) fn leave(self) {
+        let _ = self.to_delivery.send(ToDelivery::Leave);
+        for thread in self.threads {
+            // A panic has been reported by the thread itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A mirror's policies, each once, in the order of the configuration.
+fn policies(config: &Config, mirror: usize) -> Arc<[MirrorPolicy]> {
+    let hosts = config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
+    let policies = hosts.flat_map(|host| &host.routes).flat_map(|route| &route.mirrors);
+    let mut distinct: Vec<MirrorPolicy> = Vec::new();
+    for policy in policies.filter(|policy| policy.mirror == mirror) {
+        if !distinct.contains(policy) {
+            distinct.push(policy.clone());
+        }
+    }
+    distinct.into()
+}
