@@ -26,6 +26,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Prints a configuration in another spelling.
     Convert(Convert),
+    /// Looks at the backlog of a durable mirror, or empties it.
+    Backlog(Backlog),
     /// Shows two clusters, a sender and the proxy between them, on this machine.
     Demo(crate::demo::Options),
 }
@@ -47,6 +49,51 @@ pub(crate) enum Spelling {
     Native,
     /// An Envoy v3 bootstrap.
     EnvoyV3,
+}
+
+/// `mimir-mirror backlog`
+#[derive(Debug, Args)]
+pub(crate) struct Backlog {
+    #[command(subcommand)]
+    pub(crate) action: BacklogAction,
+}
+
+/// What to do with a backlog.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BacklogAction {
+    /// Says what is in it. Changes nothing, and works beside a running proxy.
+    Inspect {
+        #[command(flatten)]
+        which: Which,
+        /// Read and check every copy, not only its header.
+        #[arg(long)]
+        verify: bool,
+        /// Print JSON, with every segment and tenant.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lets go of every copy in it, for good. The proxy must not be running.
+    Drop {
+        #[command(flatten)]
+        which: Which,
+        /// Do it; otherwise it only says what would go, and exits with 1.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Which backlog: a directory, or a mirror of a configuration.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The backlog's directory.
+    #[arg(value_name = "DIR", required_unless_present = "config_path", conflicts_with = "config_path")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Instead of a directory: the configuration that says where the backlog is.
+    #[arg(short = 'c', long, value_name = "FILE", requires = "mirror")]
+    pub(crate) config_path: Option<PathBuf>,
+    /// The name of its mirror in that configuration.
+    #[arg(long, value_name = "NAME", requires = "config_path")]
+    pub(crate) mirror: Option<String>,
 }
 
 /// The proxy's own flags.

@@ -29,6 +29,7 @@ mod stats;
 
 mod admin;
 mod demo;
+mod offline;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -52,6 +53,10 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Some(Command::Convert(convert)) => print_converted(&convert),
+        Some(Command::Backlog(command)) => match offline::run(&command) {
+            Ok(text) => say(&text),
+            Err(error) => fail(&format!("backlog: {error}")),
+        },
         Some(Command::Demo(options)) => run_demo(options),
         None => serve(&cli.serve),
     }

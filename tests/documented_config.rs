@@ -165,7 +165,8 @@ fn validate(name: &str, text: &str) -> (PathBuf, Output) {
 
 #[test]
 fn the_examples_are_valid() {
-    for name in ["envoy-v2.yaml", "envoy-v3.yaml", "minimal.yaml", "native-full.yaml"] {
+    for name in ["envoy-v2.yaml", "envoy-v3.yaml", "minimal.yaml", "native-full.yaml", "native-durable.yaml"]
+    {
         let (path, output) = validate(name, &published(name));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(said, format!("configuration '{}' OK\n", path.display()), "{name}: {output:?}");

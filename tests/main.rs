@@ -16,6 +16,7 @@
 mod dsl;
 
 mod admin;
+mod backlog_command;
 mod c1_answers;
 mod c1_connections;
 mod c1_untouched;

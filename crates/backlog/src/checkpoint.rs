@@ -129,6 +129,15 @@ pub(crate) fn load<S: Fs>(
     Ok((if sound { CheckpointState::Loaded } else { CheckpointState::Damaged }, state))
 }
 
+/// Whose checkpoint is in `dir`, if there is one with a sound header.
+pub(crate) fn owner<S: Fs>(fs: &S, dir: &Path) -> Option<u64> {
+    let file = fs.open(&dir.join(names::CHECKPOINT)).ok()?;
+    let mut header = [0; FILE_HEADER as usize];
+    let read = read_full(&file, &mut header, 0).ok()?;
+    let header = FileHeader::decode(header.get(..read)?).ok()?;
+    (header.kind == FileKind::Checkpoint).then_some(header.mirror)
+}
+
 fn payload(file: &impl File, offset: u64, length: u32) -> Option<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).ok()?];
     let read = read_full(file, &mut bytes, offset.saturating_add(RECORD_HEADER)).ok()?;

@@ -89,7 +89,9 @@ pub fn inspect<S: Fs>(fs: &S, dir: &Path, verify: bool) -> Result<Inspection, Op
         checkpoint = CheckpointState::Lost;
     }
     let depth = if verify { Depth::Full } else { Depth::Headers };
-    let mirrors: BTreeSet<u64> = survey.segments.iter().filter_map(|found| found.mirror).collect();
+    let owners = survey.segments.iter().filter_map(|found| found.mirror);
+    // A backlog of which everything is delivered has its checkpoint only.
+    let mirrors: BTreeSet<u64> = owners.chain(checkpoint::owner(fs, dir)).collect();
     let mut tenants = BTreeMap::new();
     let live = survey.segments.iter().filter(|found| !state.gone.contains(found.segment.number));
     let segments = live.map(|found| look(fs, dir, found, &state, depth, &mut tenants)).collect();

@@ -15,6 +15,7 @@ mod address;
 mod auth;
 pub mod convert;
 mod diag;
+mod durable;
 mod envoy;
 mod flags;
 mod headers;

@@ -10,7 +10,7 @@ use crate::model::Config;
 use crate::read::{Field, Style, nearest};
 use crate::source::{Source, Span};
 use crate::tree::{self, Node, Value};
-use crate::{envoy, merge, native, secrets};
+use crate::{durable, envoy, merge, native, secrets};
 
 /// A configuration file may not be larger.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -131,7 +131,7 @@ fn without_json_tabs(text: &str) -> String {
 fn decode(sources: Vec<Source>, root: &Node) -> Result<Config, ConfigError> {
     let origin = sources.first().map(|source| source.origin.clone()).unwrap_or_default();
     let sink = Sink::new(sources);
-    let parts = match form(root) {
+    let mut parts = match form(root) {
         Ok(Style::Native) => native::decode(&Field::root(&sink, root, Style::Native)),
         Ok(Style::Proto) => envoy::decode(&Field::root(&sink, root, Style::Proto)),
         Err(diagnostic) => {
@@ -139,6 +139,9 @@ fn decode(sources: Vec<Source>, root: &Node) -> Result<Config, ConfigError> {
             None
         }
     };
+    if let Some(parts) = &mut parts {
+        durable::complete(parts);
+    }
     match parts {
         Some(parts) if !sink.failed() => Ok(Config {
             origin: if origin == INLINE { "command line".to_owned() } else { origin },
@@ -146,7 +149,7 @@ fn decode(sources: Vec<Source>, root: &Node) -> Result<Config, ConfigError> {
             admin: parts.admin,
             listeners: parts.listeners,
             clusters: parts.clusters,
-            mirrors: parts.mirrors,
+            mirrors: parts.mirrors.into_iter().map(|destination| destination.mirror).collect(),
             warnings: sink.warnings(),
             document: secrets::document(root),
         }),

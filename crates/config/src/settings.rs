@@ -2,25 +2,20 @@
 //! `metadata.filter_metadata["mimir_mirror"]`.
 
 use crate::auth;
-use crate::model::{Mirror, Order, Requests};
+use crate::durable::{self, Place};
+use crate::model::{Mirror, Order, Requests, When};
 use crate::read::{Field, Object, Unsupported};
 
 /// Settings of the design that this version does not have.
-pub(crate) const UNSUPPORTED: &[Unsupported] = &[
-    Unsupported::new(
-        "backlog",
-        "copies are kept in memory only",
-        "remove it; `buffer` and `max_age` bound what is kept",
-    ),
-    Unsupported::new(
-        "tls",
-        "connections to mirrors are plain HTTP",
-        "remove it; put a TLS client proxy in front of the mirror",
-    ),
-];
+pub(crate) const UNSUPPORTED: &[Unsupported] = &[Unsupported::new(
+    "tls",
+    "connections to mirrors are plain HTTP",
+    "remove it; put a TLS client proxy in front of the mirror",
+)];
 
-/// Reads the settings that both forms share into a mirror that has its defaults.
-pub(crate) fn read(object: &mut Object<'_>, mirror: &mut Mirror) {
+/// Reads the settings that both forms share into a mirror that has its defaults. Returns what is to be completed when
+/// all mirrors have their names, if it is durable.
+pub(crate) fn read<'a>(object: &mut Object<'a>, mirror: &mut Mirror) -> Option<Place<'a>> {
     fn set<T>(target: &mut T, value: Option<T>) {
         if let Some(value) = value {
             *target = value;
@@ -43,8 +38,8 @@ pub(crate) fn read(object: &mut Object<'_>, mirror: &mut Mirror) {
     if let Some(field) = object.take("auth") {
         mirror.auth = auth::read(&field);
     }
-    only(object, "delivery", "memory", "copies are kept in memory only");
-    only(object, "when", "received", "a copy is sent as soon as its request is complete");
+    let whens = [("received", 0, When::Received), ("answered", 1, When::Answered)];
+    set(&mut mirror.when, object.take("when").and_then(|field| field.choice(&whens)));
     if mirror.buffer < mirror.max_request {
         let field = buffer.unwrap_or_else(|| object.field.clone());
         field.refuse_key::<()>(
@@ -53,16 +48,5 @@ pub(crate) fn read(object: &mut Object<'_>, mirror: &mut Mirror) {
             "a request of `max_request` bytes must fit: raise `buffer` or lower `max_request`",
         );
     }
-}
-
-/// A setting of which this version knows one value.
-fn only(object: &mut Object<'_>, name: &'static str, value: &str, why: &str) {
-    let Some(field) = object.take(name) else { return };
-    let Some(written) = field.text() else { return };
-    if written != value {
-        field.refuse::<()>(
-            format!("`{written}` is not supported by this version"),
-            format!("write `{name}: {value}` or remove it: {why}"),
-        );
-    }
+    durable::read(object, mirror)
 }

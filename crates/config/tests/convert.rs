@@ -34,7 +34,7 @@ fn v2_becomes_v3() {
 
 #[test]
 fn the_native_form_survives_both_conversions() {
-    for name in ["minimal.yaml", "native-full.yaml"] {
+    for name in ["minimal.yaml", "native-full.yaml", "native-durable.yaml"] {
         let before = example(name);
         for text in [to_native(&before).expect("converts"), to_envoy_v3(&before).expect("converts")] {
             assert_eq!(shape(&read(name, &text)), shape(&before), "{text}");

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::model::{
-    Config, Conventions, CopyHost, Discovery, Domain, EnvoyConventions, Fraction, HeaderMutation, Host,
-    LookupFamily, PathMatch, Requests,
+    Backlog, Config, Conventions, CopyHost, Delivery, Discovery, Domain, EnvoyConventions, Fraction,
+    HeaderMutation, Host, LookupFamily, PathMatch, Requests, When,
 };
 use config::{Flags, Input, load};
 
@@ -98,4 +98,15 @@ fn every_native_key() {
     let shown = format!("{config:?}");
     assert!(!shown.contains("example-only") && !shown.contains("bWlycm9y"), "{shown}");
     assert_eq!(config.document["mirrors"][1]["auth"]["password"], "[redacted]");
+}
+
+#[test]
+fn the_durable_example_spells_out_the_defaults() {
+    let config = read("native-durable.yaml");
+    assert_eq!(config.warnings, Vec::<String>::new());
+    let [mirror] = config.mirrors.as_slice() else { panic!() };
+    let defaults = Backlog::with_defaults("/var/lib/mimir-mirror/mimir-secondary".into());
+    assert_eq!((&mirror.delivery, mirror.when), (&Delivery::Durable(defaults), When::Received));
+    let keys = config.document["mirrors"][0]["backlog"].as_object().map(serde_json::Map::len);
+    assert_eq!(keys, Some(7), "every key of `backlog` is shown");
 }

@@ -7,11 +7,12 @@ use config::{load_str, model};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
-const EXAMPLES: [&str; 4] = [
+const EXAMPLES: [&str; 5] = [
     include_str!("../../../examples/envoy-v2.yaml"),
     include_str!("../../../examples/envoy-v3.yaml"),
     include_str!("../../../examples/minimal.yaml"),
     include_str!("../../../examples/native-full.yaml"),
+    include_str!("../../../examples/native-durable.yaml"),
 ];
 
 /// Pieces that mean something to YAML, to the decoder, or to neither.

@@ -27,7 +27,8 @@ fn envoy_accepts_the_v3_example_and_every_conversion() {
     let read = |name: &str| std::fs::read_to_string(examples.join(name)).expect("an example");
     validate(&read("envoy-v3.yaml"));
     let rich = include_str!("rich.yaml").to_owned();
-    for text in [read("envoy-v2.yaml"), read("minimal.yaml"), read("native-full.yaml"), rich] {
+    let native = ["minimal.yaml", "native-full.yaml", "native-durable.yaml"].map(read);
+    for text in native.into_iter().chain([read("envoy-v2.yaml"), rich]) {
         let config = load_str("example", &text).unwrap_or_else(|error| panic!("{error}"));
         validate(&to_envoy_v3(&config).expect("converts"));
     }

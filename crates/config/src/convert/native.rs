@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{ConvertError, Notes, value};
+use crate::durable;
 use crate::model::{
-    Cluster, Config, Conventions, CopyHost, Discovery, Domain, Endpoint, Fraction, HeaderMutation, Host,
-    HttpManager, LookupFamily, Mirror, MirrorPolicy, PathMatch, Requests, Route,
+    Backlog, Cluster, Config, Conventions, CopyHost, Delivery, Discovery, Domain, Endpoint, Fraction,
+    HeaderMutation, Host, HttpManager, LookupFamily, Mirror, MirrorPolicy, PathMatch, Requests, Route, Sync,
 };
 use crate::native::{ADMIN, CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
 use crate::units;
@@ -179,9 +180,42 @@ pub(super) fn settings(mirror: &Mirror, map: &mut Map<String, Value>, notes: &mu
     put("max_connections", mirror.max_connections != default.max_connections, json!(mirror.max_connections));
     put("max_copies", mirror.max_copies != default.max_copies, json!(mirror.max_copies));
     put("order", mirror.order != default.order, json!("none"));
+    put("when", mirror.when != default.when, json!("answered"));
+    if let Delivery::Durable(own) = &mirror.delivery {
+        put("delivery", true, json!("durable"));
+        let backlog = backlog(&mirror.name, own);
+        put("backlog", !backlog.is_empty(), Value::Object(backlog));
+    }
     if mirror.auth.is_some() {
         notes.differs(format!("mirror {}: `auth` is a secret and not printed; set it again", mirror.name));
     }
+}
+
+/// What of a backlog is not the default.
+fn backlog(mirror: &str, backlog: &Backlog) -> Map<String, Value> {
+    let default = Backlog::with_defaults(durable::default_path(mirror));
+    let mut map = Map::new();
+    let mut put = |name: &str, differs: bool, value: Value| {
+        if differs {
+            map.insert(name.to_owned(), value);
+        }
+    };
+    // As text: two spellings of one path are equal as paths.
+    let moved = backlog.path.as_os_str() != default.path.as_os_str();
+    put("path", moved, json!(backlog.path.to_string_lossy()));
+    put("max_bytes", backlog.max_bytes != default.max_bytes, json!(units::size_text(backlog.max_bytes)));
+    put("max_age", backlog.max_age != default.max_age, json!(units::native_text(backlog.max_age)));
+    let sync = match backlog.sync {
+        Sync::Always => "always".to_owned(),
+        Sync::Every(interval) => units::native_text(interval),
+        Sync::Never => "never".to_owned(),
+    };
+    put("sync", backlog.sync != default.sync, json!(sync));
+    let wait = units::native_text(backlog.before_answer);
+    put("before_answer", backlog.before_answer != default.before_answer, json!(wait));
+    put("credentials", backlog.keep_credentials, json!("keep"));
+    put("max_attempts", backlog.max_attempts != default.max_attempts, json!(backlog.max_attempts));
+    map
 }
 
 /// A share in per cent, exact to the fourth decimal. Whole numbers are printed as such.

@@ -9,7 +9,7 @@ use super::upstreams::Upstreams;
 use super::{address, cluster, listener, unsupported};
 
 /// Decodes a bootstrap; `None` if anything was refused.
-pub(crate) fn decode(root: &Field<'_>) -> Option<Parts> {
+pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let mut object = root.object()?;
     let node = object.take("node").map(|field| node(&field)).unwrap_or_default();
     let admin = object.take("admin").and_then(|field| admin(&field));

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::model::{Cluster, Discovery, LookupFamily, Mirror, Requests};
+use crate::parts::Destination;
 use crate::read::{Field, Object};
 use crate::settings;
 
-use super::upstreams::{Declared, Upstreams};
+use super::upstreams::{Declared, Settings, Upstreams};
 use super::{endpoint, metadata, unsupported};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,9 +58,9 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     let settings = settings.and_then(|field| {
         let mut mirror = Mirror::with_defaults(name?.to_owned(), upstreams.next(), Requests::All);
         let mut object = field.object()?;
-        settings::read(&mut object, &mut mirror);
+        let durable = settings::read(&mut object, &mut mirror);
         object.finish(settings::UNSUPPORTED);
-        Some((mirror, field))
+        Some(Settings { destination: Destination { mirror, durable }, field })
     });
     object.finish(unsupported::CLUSTER);
     match (name_field, name) {

@@ -1,13 +1,14 @@
 //! The clusters of a file while its routes are read: names to indices, and which clusters became mirrors.
 
 use crate::model::{Cluster, Mirror, Requests};
+use crate::parts::Destination;
 use crate::read::Field;
 
 /// Every cluster that was declared, usable or not.
 #[derive(Default)]
 pub(super) struct Upstreams<'a> {
     declared: Vec<Declared<'a>>,
-    mirrors: Vec<Mirror>,
+    mirrors: Vec<Destination<'a>>,
     /// Some cluster has no usable name: routes to unknown clusters may mean it.
     nameless: bool,
 }
@@ -16,8 +17,15 @@ pub(super) struct Upstreams<'a> {
 pub(super) struct Declared<'a> {
     pub(super) name: String,
     pub(super) cluster: Option<Cluster>,
-    /// Its `mimir_mirror` settings and where they stand.
-    pub(super) settings: Option<(Mirror, Field<'a>)>,
+    /// Its `mimir_mirror` settings.
+    pub(super) settings: Option<Settings<'a>>,
+}
+
+/// The mirror that a cluster becomes if a route mirrors to it.
+pub(super) struct Settings<'a> {
+    pub(super) destination: Destination<'a>,
+    /// Where they stand.
+    pub(super) field: Field<'a>,
 }
 
 impl<'a> Upstreams<'a> {
@@ -62,24 +70,27 @@ impl<'a> Upstreams<'a> {
 
     /// The mirror of a cluster, made on first use.
     pub(super) fn mirror(&mut self, cluster: usize) -> Option<usize> {
-        if let Some(index) = self.mirrors.iter().position(|mirror| mirror.cluster == cluster) {
+        if let Some(index) = self.mirrors.iter().position(|other| other.mirror.cluster == cluster) {
             return Some(index);
         }
         let declared = self.declared.get(cluster)?;
-        let mirror = match &declared.settings {
-            Some((mirror, _)) => mirror.clone(),
-            None => Mirror::with_defaults(declared.name.clone(), cluster, Requests::All),
+        let destination = match &declared.settings {
+            Some(settings) => settings.destination.clone(),
+            None => {
+                let mirror = Mirror::with_defaults(declared.name.clone(), cluster, Requests::All);
+                Destination { mirror, durable: None }
+            }
         };
-        self.mirrors.push(mirror);
+        self.mirrors.push(destination);
         Some(self.mirrors.len() - 1)
     }
 
     /// All clusters and mirrors; `None` if any cluster was refused.
-    pub(super) fn finish(self) -> Option<(Vec<Cluster>, Vec<Mirror>)> {
+    pub(super) fn finish(self) -> Option<(Vec<Cluster>, Vec<Destination<'a>>)> {
         for (index, declared) in self.declared.iter().enumerate() {
-            let mirrored = self.mirrors.iter().any(|mirror| mirror.cluster == index);
-            if let Some((_, field)) = declared.settings.as_ref().filter(|_| !mirrored) {
-                field.warn(
+            let mirrored = self.mirrors.iter().any(|destination| destination.mirror.cluster == index);
+            if let Some(settings) = declared.settings.as_ref().filter(|_| !mirrored) {
+                settings.field.warn(
                     "has no effect: no route mirrors to this cluster",
                     "remove it, or mirror to the cluster",
                 );

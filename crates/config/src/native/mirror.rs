@@ -3,6 +3,7 @@
 use http::HeaderValue;
 
 use crate::address::{self, Url};
+use crate::durable::Place;
 use crate::headers;
 use crate::model::{CopyHost, Fraction, HeaderMutation, Mirror, MirrorPolicy, Requests};
 use crate::read::{Field, Object};
@@ -11,21 +12,22 @@ use crate::settings;
 use super::PRIMARY;
 
 /// A mirror whose indices are still to be set.
-pub(super) struct Decoded {
+pub(super) struct Decoded<'a> {
     pub(super) url: Url,
     pub(super) mirror: Mirror,
     pub(super) policy: MirrorPolicy,
+    pub(super) durable: Option<Place<'a>>,
 }
 
 /// An entry before it has its name.
 struct Unnamed<'a> {
     field: Field<'a>,
     name: Option<String>,
-    decoded: Decoded,
+    decoded: Decoded<'a>,
 }
 
 /// All entries; `None` if any was refused.
-pub(super) fn decode(entries: &[Field<'_>]) -> Option<Vec<Decoded>> {
+pub(super) fn decode<'a>(entries: &[Field<'a>]) -> Option<Vec<Decoded<'a>>> {
     let decoded: Vec<Option<Unnamed<'_>>> = entries.iter().map(entry).collect();
     let decoded: Vec<Unnamed<'_>> = decoded.into_iter().collect::<Option<_>>()?;
     name(decoded)
@@ -36,7 +38,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<Unnamed<'a>> {
     let url_field = object.require("url", "name the mirror: `url: http://mimir-secondary:8080`");
     let name = object.take("name").map(|field| label(&field));
     let mut mirror = Mirror::with_defaults(String::new(), 0, Requests::Writes);
-    settings::read(&mut object, &mut mirror);
+    let durable = settings::read(&mut object, &mut mirror);
     let fraction = object.take("percent").map_or(Some(Fraction::ALL), |field| percent(&field));
     let headers = object.take("headers").map_or(Some(Vec::new()), |field| mutations(&field));
     object.finish(settings::UNSUPPORTED);
@@ -55,7 +57,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<Unnamed<'a>> {
         Some(name) => Some(name?),
         None => None,
     };
-    Some(Unnamed { field: field.clone(), name, decoded: Decoded { url, mirror, policy } })
+    Some(Unnamed { field: field.clone(), name, decoded: Decoded { url, mirror, policy, durable } })
 }
 
 /// A name is a label of metrics.
@@ -76,7 +78,7 @@ fn sends_credentials(mirror: &Mirror, headers: &[HeaderMutation]) -> bool {
 }
 
 /// Names that were not written: the host, with the port where hosts would collide.
-fn name(mut entries: Vec<Unnamed<'_>>) -> Option<Vec<Decoded>> {
+fn name(mut entries: Vec<Unnamed<'_>>) -> Option<Vec<Decoded<'_>>> {
     let taken: Vec<String> = entries
         .iter()
         .map(|entry| entry.name.clone().unwrap_or_else(|| entry.decoded.url.host.clone()))

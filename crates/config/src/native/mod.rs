@@ -9,7 +9,7 @@ use crate::model::{
     Admin, Cluster, Conventions, Discovery, Domain, Host, HttpManager, Listener, LookupFamily, Mirror,
     MirrorPolicy, Node, PathMatch, Route, VirtualHost,
 };
-use crate::parts::Parts;
+use crate::parts::{Destination, Parts};
 use crate::read::{Field, Object, Unsupported};
 use crate::tree::Value;
 
@@ -35,14 +35,14 @@ const UNSUPPORTED: &[Unsupported] = &[
         "remove it; put a TLS proxy in front of this one",
     ),
     Unsupported::misplaced(
-        "url name requests percent buffer max_request max_age headers auth",
+        "url name requests percent buffer max_request max_age headers auth delivery backlog when",
         "belongs to a mirror",
         "write it in an entry of `mirrors`, beside its `url`",
     ),
 ];
 
 /// Decodes a document in the native form; `None` if anything was refused.
-pub(crate) fn decode(root: &Field<'_>) -> Option<Parts> {
+pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let mut object = root.object()?;
     let listen = listen(&mut object);
     let admin = admin(&mut object);
@@ -59,7 +59,8 @@ pub(crate) fn decode(root: &Field<'_>) -> Option<Parts> {
     for (index, decoded) in mirrors.into_iter().enumerate() {
         let place = clusters.len();
         clusters.push(cluster(&decoded.mirror.name, &decoded.url));
-        destinations.push(Mirror { cluster: place, ..decoded.mirror });
+        let mirror = Mirror { cluster: place, ..decoded.mirror };
+        destinations.push(Destination { mirror, durable: decoded.durable });
         policies.push(MirrorPolicy { mirror: index, ..decoded.policy });
     }
     Some(Parts {
