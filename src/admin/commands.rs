@@ -34,6 +34,39 @@ pub(crate) fn drain_listeners(view: &View, query: &Query) -> Answer {
     send(view, Command::DrainListeners { graceful: query.has("graceful") }, "OK\n")
 }
 
+/// `/mirrors/pause`.
+pub(crate) fn pause(view: &View, query: &Query) -> Answer {
+    to_mirror(view, query, |mirror| Command::Hold { mirror, held: true })
+}
+
+/// `/mirrors/resume`.
+pub(crate) fn resume(view: &View, query: &Query) -> Answer {
+    to_mirror(view, query, |mirror| Command::Hold { mirror, held: false })
+}
+
+/// `/mirrors/skip`.
+pub(crate) fn skip(view: &View, query: &Query) -> Answer {
+    to_mirror(view, query, |mirror| Command::Skip { mirror })
+}
+
+/// Sends what concerns the mirror that the query names; it need not if there is but one.
+fn to_mirror(view: &View, query: &Query, command: impl Fn(usize) -> Command) -> Answer {
+    let mirrors = &view.config.mirrors;
+    let named = match (query.get("mirror"), mirrors.as_slice()) {
+        (Some(name), _) => mirrors.iter().position(|mirror| mirror.name == name),
+        (None, [_]) => Some(0),
+        (None, _) => None,
+    };
+    match named {
+        Some(mirror) => send(view, command(mirror), "OK\n"),
+        None => {
+            let names: Vec<_> = mirrors.iter().map(|mirror| mirror.name.as_str()).collect();
+            let sentence = format!("name a mirror: ?mirror=NAME, one of: {}\n", names.join(", "));
+            Answer::error(StatusCode::BAD_REQUEST, sentence)
+        }
+    }
+}
+
 /// `/reset_counters`: each counter belongs to the thread that counts.
 pub(crate) fn reset_counters(_: &View, _: &Query) -> Answer {
     let sentence =
@@ -104,6 +137,20 @@ mod tests {
             assert_eq!(endpoint(&fixture.view, &Query::parse(query)).status, StatusCode::OK);
             assert_eq!(fixture.commands.try_recv().unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn mirrors_are_named_unless_there_is_but_one() {
+        let mut fixture = fixture::new();
+        let names: Vec<_> = fixture.view.config.mirrors.iter().map(|mirror| mirror.name.clone()).collect();
+        for (index, name) in names.iter().enumerate() {
+            let query = format!("mirror={}", percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC));
+            assert_eq!(pause(&fixture.view, &Query::parse(&query)).status, StatusCode::OK);
+            assert_eq!(fixture.commands.try_recv().unwrap(), Command::Hold { mirror: index, held: true });
+        }
+        assert_eq!(skip(&fixture.view, &Query::parse("mirror=no-such")).status, StatusCode::BAD_REQUEST);
+        let unnamed = resume(&fixture.view, &Query::default()).status;
+        assert_eq!(unnamed == StatusCode::OK, names.len() == 1);
     }
 
     #[test]

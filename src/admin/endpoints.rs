@@ -38,13 +38,14 @@ impl Endpoint {
     }
 }
 
+const MIRROR: (&str, &str) = ("mirror", "the mirror's name; not needed if there is but one");
 const FORMAT: (&str, &str) = ("format", "one of text, json");
 const FILTER: (&str, &str) = ("filter", "regular expression; keeps the names it matches");
 const INVERT: (&str, &str) = ("invert_filter", "keeps the others instead");
 const USED_ONLY: (&str, &str) = ("usedonly", "leaves out counters at 0 and empty histograms");
 
 /// Sorted by path, the order of `/help`.
-static ENDPOINTS: [Endpoint; 17] = [
+static ENDPOINTS: [Endpoint; 20] = [
     get("/", "Admin home page", index),
     get("/certs", "print certs on machine", server_info::certs),
     get("/clusters", "upstream cluster status", clusters::clusters).with(&[FILTER, FORMAT]),
@@ -63,6 +64,9 @@ static ENDPOINTS: [Endpoint; 17] = [
     post("/logging", "query/change the logging level", commands::logging)
         .with(&[("level", "one of trace, debug, info, warning, error, critical, off")]),
     get("/memory", "print current memory usage", memory::report),
+    post("/mirrors/pause", "send nothing to a mirror; copies wait", commands::pause).with(&[MIRROR]),
+    post("/mirrors/resume", "send to a mirror again", commands::resume).with(&[MIRROR]),
+    post("/mirrors/skip", "let go of all copies that wait for a mirror", commands::skip).with(&[MIRROR]),
     post("/quitquitquit", "drain, then exit the server", commands::quit),
     get("/ready", "print server state, return 200 if LIVE, otherwise return 503", server_info::ready),
     get("/server_info", "print server version/status information", server_info::server_info),

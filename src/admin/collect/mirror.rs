@@ -6,13 +6,14 @@ use super::cluster::Answers;
 use super::{Kind, Metrics, Unit, Value, sanitized, sum};
 use crate::admin::View;
 use crate::stats::histogram::HistogramSum;
-use crate::stats::mirror::{MirrorStats, Outcome, Path};
+use crate::stats::backlog::BacklogStats;
+use crate::stats::mirror::{MirrorStats, Outcome, Path, unix_ms};
 
 /// Text name, Prometheus name, kind, help.
 type Row = (&'static str, &'static str, Kind, &'static str, fn(&MirrorStats) -> u64);
 
 /// What is summed over the workers.
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 12] = [
     (
         "received",
         "mimir_mirror_received_total",
@@ -42,6 +43,34 @@ const ROWS: [Row; 8] = [
         |m| m.not_chosen.get(),
     ),
     (
+        "not_answered",
+        "mimir_mirror_not_answered_total",
+        Kind::Counter,
+        "Requests that were not copied because the primary did not take them (when: answered).",
+        |m| m.not_answered.get(),
+    ),
+    (
+        "recovered",
+        "mimir_mirror_recovered_total",
+        Kind::Counter,
+        "Copies found in the backlog at the start. Received and recovered copies are what the outcomes add up to.",
+        |m| m.recovered.get(),
+    ),
+    (
+        "retries",
+        "mimir_mirror_retries_total",
+        Kind::Counter,
+        "Attempts after a copy's first (durable delivery).",
+        |m| m.retries.get(),
+    ),
+    (
+        "late_answers",
+        "mimir_mirror_late_answers_total",
+        Kind::Counter,
+        "Answers that left before their request's copy was in the backlog, because before_answer was over.",
+        |m| m.late_answers.get(),
+    ),
+    (
         "lost_tokens",
         "mimir_mirror_lost_tokens_total",
         Kind::Counter,
@@ -53,7 +82,7 @@ const ROWS: [Row; 8] = [
         "mimir_mirror_pending_requests",
         Kind::Gauge,
         "Copies without an outcome yet, waiting or in flight.",
-        |m| m.pending.get(),
+        |m| m.pending.get().wrapping_add(m.kept()),
     ),
     (
         "pending_bytes",
@@ -67,6 +96,66 @@ const ROWS: [Row; 8] = [
     }),
 ];
 
+/// What is read of a backlog.
+type BacklogRow = (&'static str, &'static str, Kind, &'static str, fn(&BacklogStats) -> u64);
+
+const BACKLOG_ROWS: [BacklogRow; 10] = [
+    (
+        "open",
+        "mimir_mirror_backlog_open",
+        Kind::Gauge,
+        "1 while the backlog is in use, 0 while copies are in memory only.",
+        |b| b.open.get(),
+    ),
+    ("bytes", "mimir_mirror_backlog_bytes", Kind::Gauge, "Bytes of the backlog's files.", |b| b.disk_bytes.get()),
+    ("copies", "mimir_mirror_backlog_copies", Kind::Gauge, "Copies in the backlog without an outcome.", |b| {
+        b.records.get()
+    }),
+    ("segments", "mimir_mirror_backlog_segments", Kind::Gauge, "Files of the backlog.", |b| b.segments.get()),
+    (
+        "appended_bytes",
+        "mimir_mirror_backlog_appended_bytes_total",
+        Kind::Counter,
+        "Bytes of copies written to the backlog.",
+        |b| b.appended_bytes.get(),
+    ),
+    (
+        "append_failures",
+        "mimir_mirror_backlog_append_failures_total",
+        Kind::Counter,
+        "Times that the disk, or the bound on its use, refused copies.",
+        |b| b.append_failures.get(),
+    ),
+    (
+        "sync_failures",
+        "mimir_mirror_backlog_sync_failures_total",
+        Kind::Counter,
+        "Syncs and checkpoints that failed.",
+        |b| b.sync_failures.get(),
+    ),
+    (
+        "damaged",
+        "mimir_mirror_backlog_damaged_total",
+        Kind::Counter,
+        "Damaged places found in the backlog.",
+        |b| b.damaged_records.get(),
+    ),
+    (
+        "doubtful",
+        "mimir_mirror_backlog_doubtful_total",
+        Kind::Counter,
+        "Copies that a failed sync put in doubt; they are written again while they are in memory.",
+        |b| b.doubtful_records.get(),
+    ),
+    (
+        "unsaved",
+        "mimir_mirror_backlog_unsaved_copies",
+        Kind::Gauge,
+        "Unfinished copies that are to be written again: refused by the disk, or in doubt.",
+        |b| b.to_append_again.get(),
+    ),
+];
+
 pub(super) fn collect(view: &View, metrics: &mut Metrics) {
     for (index, mirror) in view.config.mirrors.iter().enumerate() {
         let one = One { view, index, label: &mirror.name, text: sanitized(&mirror.name) };
@@ -75,6 +164,7 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
         one.ordered(metrics);
         one.bounds(mirror.buffer, metrics);
         one.duration(metrics);
+        one.backlog(metrics);
     }
     attempted(view, metrics);
     primary_durations(view, metrics);
@@ -103,7 +193,9 @@ impl One<'_> {
 
     fn counts(&self, metrics: &mut Metrics) {
         for (text, name, kind, help, read) in ROWS {
-            let n = self.ledgers().map(read).sum();
+            let n = self.ledgers().map(read).fold(0, u64::wrapping_add);
+            // What is kept is known by the sum only; counters read in full flight may disagree for a moment.
+            let n = if n > u64::MAX / 2 { 0 } else { n };
             metrics.family(name.into(), kind, Unit::Kept, help).push(
                 self.text(text),
                 self.labels(),
@@ -151,7 +243,7 @@ impl One<'_> {
                 "Bytes that copies may hold (the setting `buffer`).",
             )
             .push(self.text("buffer_limit_bytes"), self.labels(), Value::Number(buffer));
-        let lag = self.ledgers().map(|ledger| ledger.lag_ms.get()).max().unwrap_or(0);
+        let lag = self.ledgers().map(|ledger| ledger.lag_ms.get()).chain([self.backlog_lag_ms()]).max();
         metrics
             .family(
                 "mimir_mirror_lag_seconds".into(),
@@ -159,7 +251,35 @@ impl One<'_> {
                 Unit::Seconds,
                 "Age of the oldest copy without an outcome.",
             )
-            .push(self.text("lag_ms"), self.labels(), Value::Number(lag));
+            .push(self.text("lag_ms"), self.labels(), Value::Number(lag.unwrap_or(0)));
+    }
+
+    fn backlog_lag_ms(&self) -> u64 {
+        let backlog = self.view.stats.backlogs.get(self.index).and_then(Option::as_ref);
+        match backlog.map_or(0, |backlog| backlog.oldest_arrival_ms.get()) {
+            0 => 0,
+            oldest => unix_ms().saturating_sub(oldest),
+        }
+    }
+
+    fn backlog(&self, metrics: &mut Metrics) {
+        let Some(Some(backlog)) = self.view.stats.backlogs.get(self.index) else { return };
+        for (text, name, kind, help, read) in BACKLOG_ROWS {
+            let text = self.text(&format!("backlog.{text}"));
+            metrics.family(name.into(), kind, Unit::Kept, help).push(
+                text,
+                self.labels(),
+                Value::Number(read(backlog)),
+            );
+        }
+        metrics
+            .family(
+                "mimir_mirror_backlog_age_seconds".into(),
+                Kind::Gauge,
+                Unit::Seconds,
+                "Age of the oldest copy in the backlog.",
+            )
+            .push(self.text("backlog.age_ms"), self.labels(), Value::Number(self.backlog_lag_ms()));
     }
 
     fn duration(&self, metrics: &mut Metrics) {
