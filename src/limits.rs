@@ -110,6 +110,8 @@ pub(crate) const BACKLOG_READ_ATTEMPTS: u32 = 5;
 pub(crate) const ORDER_SPREAD: Duration = Duration::from_secs(30 * 60);
 /// How long a durable mirror's copies in flight may still take when the process leaves.
 pub(crate) const DELIVERY_EXIT: Duration = Duration::from_millis(500);
+/// How long a backlog may take to close when the process leaves.
+pub(crate) const BACKLOG_EXIT: Duration = Duration::from_secs(3);
 /// How often durable delivery looks at what rests, waits to be read or is to be acknowledged.
 pub(crate) const DELIVERY_TICK: Duration = Duration::from_millis(10);
 /// How often it expires what is only in memory, and measures.

@@ -76,7 +76,9 @@ impl Delivery {
             let Some(key) = next else { break };
             self.launch(key);
         }
-        while let Some(want) = self.window.borrow_mut().want(now) {
+        loop {
+            let want = self.window.borrow_mut().want(now);
+            let Some(want) = want else { break };
             let message = match &want {
                 Want::Places(_, places, bytes) => ToBacklog::Read(places.clone(), *bytes),
                 Want::From(place, bytes) => ToBacklog::ReadFrom(*place, *bytes),
@@ -93,7 +95,8 @@ impl Delivery {
 
     /// The next copy whose rest is over.
     fn rested(&self, now: Instant) -> Option<Key> {
-        for _ in 0..self.again.borrow().len() {
+        let rested = self.again.borrow().len();
+        for _ in 0..rested {
             let key = self.again.borrow_mut().pop_front()?;
             if self.window.borrow_mut().get_mut(key).is_none() {
                 continue;
@@ -168,6 +171,9 @@ impl Delivery {
 
     /// Whether time alone can bring something to do.
     fn is_busy(&self) -> bool {
-        !self.window.borrow().is_empty() || !self.done.borrow().is_empty()
+        let window = self.window.borrow();
+        // What the last sweep measured is to be corrected once, too.
+        let measured = self.ledger.pending_bytes.get() != window.bytes() || self.ledger.lag_ms.get() != 0;
+        !window.is_empty() || !self.done.borrow().is_empty() || measured
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use config::model::{Backlog, Config, MirrorPolicy};
 use http::HeaderValue;
@@ -15,6 +16,7 @@ use super::in_flight::InFlight;
 use super::intake::Gate;
 use super::message::{ToBacklog, ToDelivery};
 use crate::cluster::Addresses;
+use crate::limits;
 use crate::mirror::send::pace::Pace;
 use crate::stats::WorkerStats;
 use crate::stats::backlog::BacklogStats;
@@ -95,13 +97,29 @@ impl Durable {
         let _ = self.to_backlog.send(ToBacklog::Skip);
     }
 
-    /// Ends both threads, when all workers have ended. What has no outcome stays on disk. Blocks for less than a second.
+    /// Ends both threads, when all workers have ended. What has no outcome stays on disk. Blocks for a moment, and not for
+    /// long even if the disk hangs: a mirror never delays the exit.
     pub(crate) fn leave(self) {
+        let [delivery, backlog] = self.threads;
         let _ = self.to_delivery.send(ToDelivery::Leave);
-        for thread in self.threads {
-            // A panic has been reported by the thread itself.
-            let _ = thread.join();
-        }
+        join(delivery, 2 * limits::DELIVERY_EXIT);
+        // The delivery thread has said so too, unless it is no more.
+        let _ = self.to_backlog.send(ToBacklog::Close);
+        join(backlog, limits::BACKLOG_EXIT);
+    }
+}
+
+/// Waits for a thread, but not for ever.
+fn join(thread: JoinHandle<()>, longest: Duration) {
+    let until = Instant::now() + longest;
+    while !thread.is_finished() && Instant::now() < until {
+        std::thread::sleep(limits::DELIVERY_TICK);
+    }
+    if thread.is_finished() {
+        // A panic has been reported by the thread itself.
+        let _ = thread.join();
+    } else {
+        tracing::warn!(thread = thread.thread().name(), "a thread does not end; the process ends without it");
     }
 }
 
