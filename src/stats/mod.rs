@@ -3,6 +3,7 @@
 //! Each worker has a [`WorkerStats`] of its own that it alone writes; the control thread writes [`ControlStats`].
 //! Nothing here takes a lock. Names and shapes for readers (Envoy's and ours) are the admin room's business.
 
+pub(crate) mod backlog;
 pub(crate) mod counter;
 pub(crate) mod histogram;
 pub(crate) mod mirror;
