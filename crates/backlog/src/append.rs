@@ -7,7 +7,7 @@ use crate::encode::{Encoded, payload_length, span_of};
 use crate::error::{AppendError, StoreError};
 use crate::format::{ALIGN, FILE_HEADER, FileHeader, FileKind, KIND_MAX, PAYLOAD_MAX, span};
 use crate::fs::{File, Fs, write_all};
-use crate::index::{Index, Located, PLACES_SPREAD, RECORDS_MAX};
+use crate::index::{Index, Located, RECORDS_MAX, SPREAD};
 use crate::names;
 use crate::seal;
 use crate::store::{Active, Backlog, RECORD_CHARGE, Segment};
@@ -70,7 +70,7 @@ impl<S: Fs> Backlog<S> {
             if index.is_some_and(|index| index.find(record.place).is_some()) {
                 return Err(StoreError::PlaceTaken { place: record.place });
             }
-            let fits = index.is_some_and(|index| index.fits(record.place));
+            let fits = index.is_some_and(|index| index.fits(record.place, record.arrival_ms));
             if fits && has_room(active.end, record, self.options.segment_bytes) {
                 return Ok(());
             }
@@ -85,16 +85,16 @@ impl<S: Fs> Backlog<S> {
         let Some(index) = self.segments.get(&active.number).map(|segment| &segment.index) else { return 0 };
         let room = RECORDS_MAX.saturating_sub(index.entries().len());
         let newest = index.places().map(|places| *places.end());
-        let first = records.first().map_or(0, |record| record.place);
+        let first = records.first().map_or((0, 0), |record| (record.place, record.arrival_ms));
         let mut last_place = None;
         let mut end = active.end;
         let mut count = 0_usize;
         for record in records.iter().take(room) {
             // Growing places cannot occur twice in one write, and all must fit into the index that the first begins.
             let grows = last_place.is_none_or(|last| record.place > last);
-            let near = record.place.saturating_sub(first) <= PLACES_SPREAD;
+            let near = record.place.abs_diff(first.0).max(record.arrival_ms.abs_diff(first.1)) <= SPREAD;
             let new = newest.is_none_or(|newest| record.place > newest) || index.find(record.place).is_none();
-            let fits = grows && near && new && index.fits(record.place);
+            let fits = grows && near && new && index.fits(record.place, record.arrival_ms);
             if count > 0 && !(fits && has_room(end, record, self.options.segment_bytes)) {
                 break;
             }

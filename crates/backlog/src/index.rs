@@ -9,8 +9,8 @@ use crate::ranges::RangeSet;
 /// Most records of one segment, which bounds what a seal takes.
 pub(crate) const RECORDS_MAX: usize = 1 << 16;
 
-/// How far above a segment's first place its others may be (and below it).
-pub(crate) const PLACES_SPREAD: u64 = (1 << 31) - 1;
+/// How far above a segment's first place its others may be (and below it), and arrivals in milliseconds, 25 days.
+pub(crate) const SPREAD: u64 = (1 << 31) - 1;
 
 /// A record's coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Bases {
             place: u32::try_from(located.place.checked_sub(self.place)?).ok()?,
             offset: u32::try_from(located.offset.checked_div(ALIGN)?).ok()?,
             length: located.length,
-            // A clock that jumped by weeks makes an age wrong, not a record lost.
+            // Only in what damage left; a record whose clock jumped by weeks begins a segment of its own.
             arrival: u32::try_from(located.arrival_ms.saturating_sub(self.arrival_ms)).unwrap_or(u32::MAX),
         })
     }
@@ -96,10 +96,11 @@ impl Index {
         index
     }
 
-    /// Whether [`Index::push`] would take a record with this place.
-    pub(crate) fn fits(&self, place: u64) -> bool {
-        let range = self.bases.place..=self.bases.place.saturating_add(u32::MAX.into());
-        self.entries.is_empty() || (self.entries.len() < RECORDS_MAX && range.contains(&place))
+    /// Whether a record with this place and arrival can be told in 16 bytes.
+    pub(crate) fn fits(&self, place: u64, arrival_ms: u64) -> bool {
+        let within = |base: u64, number: u64| (base..=base.saturating_add(u32::MAX.into())).contains(&number);
+        let near = within(self.bases.place, place) && within(self.bases.arrival_ms, arrival_ms);
+        self.entries.is_empty() || (self.entries.len() < RECORDS_MAX && near)
     }
 
     /// Adds a live record. False, and nothing is added, when it does not fit or its place is taken.
@@ -247,10 +248,12 @@ mod tests {
     #[test]
     fn a_place_far_away_does_not_fit() {
         let mut index = Index::default();
-        assert!(index.fits(u64::MAX));
+        assert!(index.fits(u64::MAX, 0));
         assert!(index.push(&at(1 << 40, 64)));
-        assert!(index.fits((1 << 40) + 1000) && index.fits((1 << 40) - 1000));
-        assert!(!index.fits(1) && !index.fits(1 << 41));
+        let now = at(1 << 40, 64).arrival_ms;
+        assert!(index.fits((1 << 40) + 1000, now) && index.fits((1 << 40) - 1000, now));
+        assert!(!index.fits(1, now) && !index.fits(1 << 41, now));
+        assert!(index.fits(1 << 40, now - 1000) && !index.fits(1 << 40, 0) && !index.fits(1 << 40, 2 * now));
         assert!(!index.push(&at(1, 128)));
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Arrived {
     pub(crate) timeout: Duration,
     /// What it takes of the mirror's bounds while it is in memory.
     pub(crate) held: Held,
-    /// Hears when it is in the backlog, if the answer waits for that.
+    /// Hears when it is in the backlog, if the answer waits for that; dropped when the backlog refuses it.
     pub(crate) saved: Option<tokio::sync::oneshot::Sender<()>>,
 }
 
@@ -47,7 +47,8 @@ pub(crate) enum ToBacklog {
     Read(Vec<u64>, u64),
     /// Read copies back in order of place from this place on, as long as they fit into so many bytes (the first always).
     ReadFrom(u64, u64),
-    /// Let go of everything that is not in flight, whatever its age.
+    /// Let go of everything that is not in flight, whatever its age: what is in the backlog, and what it refused for
+    /// now. (Of what it can never take it knows nothing.)
     Skip,
     /// Make everything durable, close the backlog, end.
     Close,

@@ -198,6 +198,22 @@ fn c9_old_records_expire_unless_in_flight() {
     assert_eq!(store.expire(0, 0, &mut |_| false).by_age, [0; 0], "a clock that went back expires nothing");
 }
 
+/// A machine that starts without a clock believes it is 1970 until it hears the time.
+#[test]
+fn c9_a_clock_that_jumps_makes_nobody_elses_record_old() {
+    let folder = Folder::new("clock");
+    let mut store = folder.open();
+    let now = 1_700_000_000_000;
+    let arrivals = [5, 6, now, now + 1, 7, u64::MAX, now + 2];
+    let record = |(arrival_ms, place)| NewRecord { place, arrival_ms, tenant: 0, kind: 0, payload: &[] };
+    let records: Vec<NewRecord<'_>> = arrivals.into_iter().zip(1..).map(record).collect();
+    store.append(&records).unwrap();
+    drop(store);
+    let mut store = folder.open();
+    assert_eq!(store.expire(now + 3, 0, &mut |_| false).by_age, [1, 2, 5]);
+    assert_eq!(places(&mut store, 0), [3, 4, 6, 7]);
+}
+
 #[test]
 fn c9_an_inspection_tells_what_is_there_beside_the_process_that_uses_it() {
     let folder = Folder::new("inspect");

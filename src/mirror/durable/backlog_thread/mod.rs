@@ -5,6 +5,7 @@
 //! at most: those that it refuses go on in memory, and are appended again as long as they are unfinished. Only while
 //! another process has the backlog does everything wait: order spans what that process leaves.
 
+mod append;
 mod inbox;
 mod kept;
 mod opening;
@@ -205,7 +206,7 @@ impl Thread {
         false
     }
 
-    /// Returns the places that are not in the backlog, and tells the others' workers that they are.
+    /// Returns the places that are not in the backlog, and tells the workers of the others that they are.
     fn append(&mut self, batch: &mut [ToBacklog]) -> HashSet<u64> {
         let copies = |message: &ToBacklog| match message {
             ToBacklog::Copy(copy) => Some(Piece::of(copy)),
@@ -216,17 +217,18 @@ impl Thread {
             return HashSet::new();
         }
         pieces.sort_unstable_by_key(|piece| piece.place);
-        let State::Open(store) = &mut self.state else {
+        let refused = if let State::Open(store) = &mut self.state {
+            store.append(&pieces, &mut self.shared)
+        } else {
             self.handed_on_without = true;
             pieces.iter().for_each(|piece| self.shared.again.insert(piece));
-            return pieces.iter().map(|piece| piece.place).collect();
+            pieces.iter().map(|piece| piece.place).collect()
         };
-        let refused = store.append(&pieces, &mut self.shared);
         for message in batch {
             let ToBacklog::Copy(copy) = message else { continue };
             let safe = !refused.contains(&copy.place) && !self.shared.again.contains(copy.place);
+            // Dropping it tells a worker that waiting is of no use.
             if let Some(saved) = copy.saved.take().filter(|_| safe) {
-                // A worker that waits no longer is not interested.
                 let _ = saved.send(());
             }
         }
