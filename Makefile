@@ -1,11 +1,14 @@
 # Everything runs through cargo; `cargo xtask --help` lists what there is besides.
-.PHONY: demo test lint deny bench
+.PHONY: demo test soak lint deny bench
 
 demo: # two clusters, a sender and the proxy between them, in one process
 	cargo run -- demo
 
 test: # sets up what is missing, builds, runs every test
 	cargo xtask test
+
+soak: # the long tests: a real sender, distance and trouble, minutes each
+	cargo xtask soak
 
 lint: # formatting, clippy, rustdoc, house rules, licences
 	cargo xtask lint

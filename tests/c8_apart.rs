@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::dsl::http1::Message;
-use crate::dsl::receiver::Visit;
+use crate::dsl::visit::Visit;
 use crate::dsl::{Client, Clusters, Gate, Latency, Receiver, Request, Treatment, Writer, bytes_of};
 
 /// A prompt primary, and a secondary that holds what `held` says behind the gate.
@@ -25,10 +25,6 @@ async fn in_turn(client: &mut Client, requests: impl IntoIterator<Item = Request
     for request in requests {
         assert_eq!(client.exchange(&request).await.status(), 200);
     }
-}
-
-fn tenant_of(request: &Message) -> String {
-    request.header("x-scope-orgid").unwrap_or_default()
 }
 
 /// Each of these was judged before the next one came.
@@ -90,7 +86,7 @@ async fn c8_copies_of_the_same_series_go_one_by_one() {
 async fn c8_a_tenant_does_not_wait_for_another() {
     const BATCHES: usize = 10;
     let gate = Gate::closed();
-    let clusters = holding(&gate, |request, _| tenant_of(request) == "slow").await;
+    let clusters = holding(&gate, |request, _| request.tenant() == "slow").await;
     let mut client = clusters.proxy.client().await;
     let of = |tenant: &str| Writer::new("the same series").tenant(tenant);
     of("slow").catch_up(&mut client, 0..BATCHES).await;
@@ -99,7 +95,7 @@ async fn c8_a_tenant_does_not_wait_for_another() {
     }
     clusters.secondary.has_ended(4 * BATCHES).await;
     let visits = clusters.secondary.visits();
-    let slow = visits.iter().filter(|visit| tenant_of(&visit.request) == "slow").count();
+    let slow = visits.iter().filter(|visit| visit.request.tenant() == "slow").count();
     assert_eq!(slow, 1, "a copy overtook the first of its series");
     gate.open();
     clusters.assert_same(6 * BATCHES as u64).await;

@@ -17,6 +17,7 @@ mod dsl;
 
 mod admin;
 mod backlog_command;
+mod c10_polite;
 mod c1_answers;
 mod c1_connections;
 mod c1_untouched;
@@ -31,11 +32,20 @@ mod c7_accounted;
 mod c8_apart;
 mod c8_ordered;
 mod c8_trouble;
+mod c9_bounds;
+mod c9_crash;
+mod c9_damage;
+mod c9_disk;
+mod c9_kept;
+mod c9_operator;
+mod c9_read_back;
 mod dns;
 mod documented_config;
 mod envoy_differential;
 mod process;
 mod routing;
+mod soak;
+mod when_answered;
 
 /// A test file that no `mod` line names would never run, and nobody would notice.
 #[test]

@@ -8,7 +8,10 @@ use crate::dsl::dir::Dir;
 use crate::dsl::fault::{Fault, Faulty};
 use crate::dsl::process::Process;
 use crate::dsl::proxy::Program;
-use crate::dsl::{Config, Gate, Proxy, Reply, Request, Upstream, bytes_of, until};
+use crate::dsl::{
+    Clusters, Config, Crowd, Gate, Proxy, Receiver, Reply, Request, Treatment, Upstream, Writer, bytes_of,
+    until,
+};
 
 /// Both clusters, behind gates, and a proxy.
 async fn gated() -> (Gate, Gate, Upstream, Upstream, Proxy) {
@@ -127,6 +130,22 @@ async fn idle_connections_do_not_keep_the_process() {
     let _unused = proxy.client().await;
     proxy.process.signal("TERM");
     assert_eq!(proxy.process.end().await.code(), Some(0));
+}
+
+/// Killed with connections open: the addresses are its own again at once.
+#[tokio::test]
+async fn after_a_crash_it_starts_again_on_the_same_addresses() {
+    let [primary, secondary] = [Treatment::prompt(), Treatment::prompt()].map(Receiver::treating);
+    let mut clusters = Clusters::of(primary.await, secondary.await, &[], &[]).await;
+    let writers = (0..4).map(Writer::new);
+    let crowd = Crowd::catching_up(clusters.proxy.listen, writers, 0..40);
+    for round in 1..=3 {
+        crowd.has_answers(40 * round).await;
+        clusters.proxy.kill().await;
+        clusters.proxy.start_again().await;
+    }
+    assert_eq!(crowd.finish().await.answered, 160);
+    assert_eq!((clusters.primary.held(), clusters.primary.rejected()), (160 * 100, 0));
 }
 
 #[tokio::test]

@@ -25,6 +25,11 @@ impl Client {
         Self::over(connect.unwrap_or_else(|e| panic!("no connection to {to}: {e}")))
     }
 
+    /// The same, or nothing if nobody listens.
+    pub(crate) async fn try_connect(to: SocketAddr) -> Option<Self> {
+        within(format!("a connection to {to}"), TcpStream::connect(to)).await.ok().map(Self::over)
+    }
+
     /// From an address of the test's choice, say `127.0.0.2`.
     pub(crate) async fn connect_from(from: Ipv4Addr, to: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");

@@ -1,15 +1,16 @@
-//! Two receivers with ours between them, and writers that keep the specification's order.
+//! Two receivers with ours between them.
 
-use remote_write::message::MetricMetadata;
-use remote_write::{HEADERS, Label, Sample, TimeSeries, WriteRequest, encode};
+use std::net::SocketAddr;
+use std::time::Duration;
 
-use super::client::Client;
+use super::backlog::Backlog;
 use super::config::Config;
 use super::latency::Latency;
 use super::metrics::Ledger;
 use super::proxy::{Program, Proxy};
-use super::receiver::{Receiver, Treatment};
-use super::request::{PUSH, Request};
+use super::receiver::Receiver;
+use super::treatment::Treatment;
+use super::wait::{LIMIT, until, until_within};
 
 /// The mirror's name.
 pub(crate) const SECONDARY: &str = "secondary";
@@ -19,6 +20,8 @@ pub(crate) struct Clusters {
     pub primary: Receiver,
     pub secondary: Receiver,
     pub proxy: Proxy,
+    /// What the proxy runs on; another one can too.
+    pub config: Config,
 }
 
 impl Clusters {
@@ -35,10 +38,79 @@ impl Clusters {
         settings: &[(&'static str, &str)],
         flags: &[&str],
     ) -> Self {
-        let config = Config::native().primary(primary.address()).mirror(SECONDARY, secondary.address());
+        let mirror = secondary.address();
+        Self::by_way_of(mirror, primary, secondary, settings, flags).await
+    }
+
+    /// The same, but copies go to this address, which leads to the secondary.
+    pub(crate) async fn by_way_of(
+        mirror: SocketAddr,
+        primary: Receiver,
+        secondary: Receiver,
+        settings: &[(&'static str, &str)],
+        flags: &[&str],
+    ) -> Self {
+        let config = Config::native().primary(primary.address()).mirror(SECONDARY, mirror);
         let config = settings.iter().fold(config, |config, (key, value)| config.setting(key, value));
         let proxy = Proxy::launch(Program::MimirMirror, &config, flags).await;
-        Self { primary, secondary, proxy }
+        Self { primary, secondary, proxy, config }
+    }
+
+    /// These two, with durable delivery into this backlog. Two workers; a long drain, since nothing durable may wait
+    /// for it.
+    pub(crate) async fn durable(
+        primary: Receiver,
+        secondary: Receiver,
+        backlog: &Backlog,
+        settings: &[(&'static str, &str)],
+    ) -> Self {
+        let of_backlog = backlog.settings();
+        let of_backlog = of_backlog.iter().map(|(key, value)| (*key, value.as_str()));
+        let settings: Vec<_> = of_backlog.chain(settings.iter().copied()).collect();
+        Self::of(primary, secondary, &settings, &["--concurrency", "2", "--drain-time-s", "600"]).await
+    }
+
+    /// The secondary gets all that the primary has, and each copy had no other outcome than to be taken. A copy that
+    /// was sent twice may have been refused once, so the secondary's rejections say nothing; what it holds does.
+    pub(crate) async fn assert_kept(&self) -> Ledger {
+        self.has_caught_up(LIMIT).await;
+        let ledger = self.proxy.settled(SECONDARY).await;
+        assert_eq!(ledger.taken(), ledger.received + ledger.recovered, "{ledger:?}");
+        self.assert_equal();
+        ledger
+    }
+
+    /// Waits until the secondary holds as many samples as the primary.
+    pub(crate) async fn has_caught_up(&self, limit: Duration) {
+        until_within(limit, "the primary's samples at the secondary", async || {
+            (self.secondary.held() >= self.primary.held()).then_some(())
+        })
+        .await;
+    }
+
+    /// Both hold the same, and the senders kept the order.
+    pub(crate) fn assert_equal(&self) {
+        assert_eq!(self.primary.rejected(), 0, "the senders did not keep the order");
+        let (expected, held) = (self.primary.samples(), self.secondary.samples());
+        assert!(!expected.is_empty(), "nothing was written");
+        assert!(expected == held, "{} samples of {}", count(&held), count(&expected));
+    }
+
+    /// The present number of one of the mirror's metrics.
+    pub(crate) async fn number(&self, metric: &str) -> u64 {
+        self.proxy.metrics().await.sum(metric, &[("mirror", SECONDARY)])
+    }
+
+    /// Waits until one of the mirror's metrics is at least this.
+    pub(crate) async fn reaches(&self, metric: &str, least: u64) {
+        let what = format!("{metric} of {least}");
+        until(what, async || (self.number(metric).await >= least).then_some(())).await;
+    }
+
+    /// Waits until one of the mirror's metrics is exactly this.
+    pub(crate) async fn is_at(&self, metric: &str, number: u64) {
+        let what = format!("{metric} at {number}");
+        until(what, async || (self.number(metric).await == number).then_some(())).await;
     }
 
     /// Every one of `copies` copies was delivered, and both hold the same.
@@ -46,10 +118,7 @@ impl Clusters {
         let ledger = self.proxy.settled_at(SECONDARY, copies).await;
         assert_eq!(self.secondary.rejected(), 0, "the secondary rejected samples: {ledger:?}");
         assert_eq!(ledger.delivered(), copies, "{ledger:?}");
-        assert_eq!(self.primary.rejected(), 0, "the senders did not keep the order");
-        let (expected, held) = (self.primary.samples(), self.secondary.samples());
-        assert!(!expected.is_empty(), "nothing was written");
-        assert!(expected == held, "{} samples of {}", count(&held), count(&expected));
+        self.assert_equal();
         ledger
     }
 
@@ -63,75 +132,4 @@ impl Clusters {
 /// How many samples there are.
 pub(crate) fn count(samples: &super::receiver::Samples) -> usize {
     samples.values().map(Vec::len).sum()
-}
-
-/// One sender of some series, which writes a sample of each in every batch.
-#[derive(Clone)]
-pub(crate) struct Writer {
-    tenant: Option<String>,
-    name: String,
-    series: usize,
-}
-
-impl Writer {
-    /// A hundred series of its own.
-    pub(crate) fn new(name: impl std::fmt::Display) -> Self {
-        Self { tenant: Some("tenant-1".to_owned()), name: name.to_string(), series: 100 }
-    }
-
-    pub(crate) fn tenant(self, tenant: &str) -> Self {
-        Self { tenant: Some(tenant.to_owned()), ..self }
-    }
-
-    /// Names no tenant.
-    pub(crate) fn without_tenant(self) -> Self {
-        Self { tenant: None, ..self }
-    }
-
-    /// The write of its n-th batch.
-    pub(crate) fn batch(&self, n: usize) -> Request {
-        let timeseries = (0..self.series).map(|series| TimeSeries {
-            labels: vec![
-                label("__name__", "test_written_total"),
-                label("series", series),
-                label("writer", &self.name),
-            ],
-            #[allow(clippy::cast_precision_loss, reason = "small numbers")]
-            samples: vec![Sample { value: (series * 1000 + n) as f64, timestamp: n as i64 * 1000 }],
-            exemplars: Vec::new(),
-        });
-        self.push(encode(&WriteRequest { timeseries: timeseries.collect(), metadata: Vec::new() }))
-    }
-
-    /// A write of what its metric means, without any sample.
-    pub(crate) fn metadata(&self) -> Request {
-        let metadata = MetricMetadata {
-            r#type: 1,
-            metric_family_name: "test_written".to_owned(),
-            help: "A test's.".to_owned(),
-            unit: String::new(),
-        };
-        self.push(encode(&WriteRequest { timeseries: Vec::new(), metadata: vec![metadata] }))
-    }
-
-    /// A write with this body.
-    pub(crate) fn push(&self, body: impl Into<Vec<u8>>) -> Request {
-        let request = Request::new("POST", PUSH).body(body);
-        let request = HEADERS.iter().fold(request, |request, (name, value)| request.header(name, value));
-        match &self.tenant {
-            Some(tenant) => request.header("x-scope-orgid", tenant),
-            None => request,
-        }
-    }
-
-    /// Sends these batches, each as soon as the one before has been answered.
-    pub(crate) async fn catch_up(&self, client: &mut Client, batches: std::ops::Range<usize>) {
-        for n in batches {
-            assert_eq!(client.exchange(&self.batch(n)).await.status(), 200, "batch {n}");
-        }
-    }
-}
-
-fn label(name: &str, value: impl std::fmt::Display) -> Label {
-    Label { name: name.to_owned(), value: value.to_string() }
 }

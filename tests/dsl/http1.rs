@@ -86,6 +86,11 @@ impl Message {
         values.first().map(|v| String::from_utf8_lossy(v).into_owned())
     }
 
+    /// The tenant it names, or nothing.
+    pub(crate) fn tenant(&self) -> String {
+        self.header("x-scope-orgid").unwrap_or_default()
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -56,6 +56,8 @@ fn sample(line: &str) -> Option<(String, Labels, f64)> {
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     pub received: u64,
+    /// Copies that an earlier process had left in the backlog.
+    pub recovered: u64,
     pub pending: u64,
     pub incomplete: u64,
     pub excluded: u64,
@@ -80,6 +82,7 @@ impl Ledger {
         }
         Self {
             received: metrics.sum("mimir_mirror_received_total", &own),
+            recovered: metrics.sum("mimir_mirror_recovered_total", &own),
             pending: metrics.sum("mimir_mirror_pending_requests", &own),
             incomplete: metrics.sum("mimir_mirror_incomplete_total", &own),
             excluded: metrics.sum("mimir_mirror_excluded_total", &own),
@@ -102,10 +105,17 @@ impl Ledger {
         self.outcome("delivered")
     }
 
-    /// The law: received is the sum of the outcomes and what is pending, and no copy was lost from sight.
+    /// Copies that the mirror has: those it took, and those it had taken before it was sent them again.
+    pub(crate) fn taken(&self) -> u64 {
+        self.delivered() + self.outcome("repeated")
+    }
+
+    /// The law: what was received or recovered is the sum of the outcomes and what is pending, and no copy was lost
+    /// from sight.
     pub(crate) fn assert_adds_up(&self) {
         let sum: u64 = self.outcomes.values().sum();
-        assert_eq!(self.received, sum + self.pending, "the ledger does not add up: {self:?}");
+        let all = self.received + self.recovered;
+        assert_eq!(all, sum + self.pending, "the ledger does not add up: {self:?}");
         assert_eq!(self.lost_tokens, 0, "{self:?}");
     }
 }

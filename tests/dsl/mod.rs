@@ -2,15 +2,19 @@
 //!
 //! - [`config`] writes configuration files, [`proxy`] runs the binary on one, [`metrics`] reads its counters;
 //! - [`client`] and [`h2c`] send exact requests, [`upstream`] records exact requests and answers as scripted;
-//! - [`receiver`] judges samples as a TSDB does, [`clusters`] puts the proxy between two of them;
+//! - [`receiver`] judges samples as a TSDB does, treats requests as a [`treatment`] says and remembers each as a
+//!   [`visit`]; [`clusters`] puts the proxy between two of them, [`writer`] and [`crowd`] send to it;
+//! - [`backlog`] is what durable delivery keeps on disk, [`tmpfs`] a disk that can be full;
 //! - [`fault`] is every bad server, [`relay`] spoils the way to a good one, [`latency`] is distance;
 //! - [`prometheus`] is the real sender and the real receiver.
 //!
 //! Everything has its own ports and its own folder, and is stopped when its value is dropped, also by a panic.
 
+pub(crate) mod backlog;
 pub(crate) mod client;
 pub(crate) mod clusters;
 pub(crate) mod config;
+pub(crate) mod crowd;
 pub(crate) mod dir;
 pub(crate) mod fault;
 pub(crate) mod h2c;
@@ -25,16 +29,25 @@ pub(crate) mod receiver;
 pub(crate) mod relay;
 pub(crate) mod request;
 pub(crate) mod task;
+pub(crate) mod tmpfs;
+pub(crate) mod treatment;
 pub(crate) mod upstream;
+pub(crate) mod visit;
 pub(crate) mod wait;
+pub(crate) mod writer;
 
+pub(crate) use backlog::Backlog;
 pub(crate) use client::Client;
-pub(crate) use clusters::{Clusters, Writer};
+pub(crate) use clusters::Clusters;
 pub(crate) use config::Config;
+pub(crate) use crowd::Crowd;
 pub(crate) use latency::Latency;
 pub(crate) use metrics::Ledger;
 pub(crate) use proxy::Proxy;
-pub(crate) use receiver::{Receiver, Treatment};
+pub(crate) use receiver::Receiver;
 pub(crate) use request::{Request, bytes_of};
+pub(crate) use tmpfs::Tmpfs;
+pub(crate) use treatment::{Switch, Treatment};
 pub(crate) use upstream::{Reply, Upstream};
 pub(crate) use wait::{Gate, alone, until};
+pub(crate) use writer::Writer;

@@ -9,6 +9,7 @@ use super::wait::until;
 /// A running program. Dropping it kills it, and prints the end of its log if the test is failing.
 pub(crate) struct Process {
     child: Child,
+    command: Command,
     name: String,
     dir: Dir,
 }
@@ -19,7 +20,19 @@ impl Process {
         let file = |kind: &str| File::create(dir.path().join(kind)).expect("own folder is writable");
         command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
         let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {name}: {e}"));
-        Self { child, name: name.to_owned(), dir }
+        Self { child, command, name: name.to_owned(), dir }
+    }
+
+    /// Starts the same command again after its end. Its log goes on where it stopped.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.ended().is_some(), "{} still runs", self.name);
+        self.child = self.command.spawn().unwrap_or_else(|e| panic!("cannot start {}: {e}", self.name));
+    }
+
+    /// Ends it at once, as a crash does (SIGKILL).
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().expect("own child");
+        self.end().await;
     }
 
     pub(crate) fn id(&self) -> u32 {

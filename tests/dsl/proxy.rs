@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::client::Client;
 use super::config::{Config, Form};
@@ -12,7 +13,7 @@ use super::metrics::{Ledger, Metrics};
 use super::ports::Port;
 use super::process::Process;
 use super::request::Request;
-use super::wait::until;
+use super::wait::{LIMIT, until, until_within};
 
 /// Which program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +120,23 @@ impl Proxy {
         .await;
     }
 
+    /// Ends it at once, as a crash does.
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
+    /// Asks it to end, and waits until it has, without an error.
+    pub(crate) async fn terminate(&mut self) {
+        self.process.signal("TERM");
+        assert_eq!(self.process.end().await.code(), Some(0));
+    }
+
+    /// Starts it again after its end, with the same file, on the same addresses.
+    pub(crate) async fn start_again(&mut self) {
+        self.process.start_again();
+        self.ready().await;
+    }
+
     /// A connection to the listener.
     pub(crate) async fn client(&self) -> Client {
         Client::connect(self.listen).await
@@ -150,8 +168,13 @@ impl Proxy {
 
     /// The ledger once no copy is pending; fails the test if it does not add up then, or a token was lost.
     pub(crate) async fn settled(&self, mirror: &str) -> Ledger {
+        self.settled_within(LIMIT, mirror).await
+    }
+
+    /// The same with more patience.
+    pub(crate) async fn settled_within(&self, limit: Duration, mirror: &str) -> Ledger {
         let what = format!("the end of {mirror}'s pending copies");
-        let ledger = until(what, async || {
+        let ledger = until_within(limit, what, async || {
             let ledger = self.ledger(mirror).await;
             (ledger.pending == 0).then_some(ledger)
         })

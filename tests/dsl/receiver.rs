@@ -1,5 +1,5 @@
 //! A cluster that keeps samples, and judges them as a TSDB's head does: a sample older than the newest of its series
-//! is out of order, the newest once more is none.
+//! is out of order, the newest once more is none, and one that is an hour older than its tenant's newest is too old.
 //!
 //! Requests are handled concurrently, and what delays one delays it *before* its samples are judged. So whatever
 //! overtakes on the way shows as a rejection.
@@ -7,66 +7,34 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use remote_write::{Label, Sample, WriteRequest};
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::http1::{Message, Wire};
-use super::latency::Latency;
+use super::ports::Port;
 use super::task::Task;
-use super::wait::{Gate, until};
+use super::treatment::{Switch, Treatment};
+use super::visit::Visit;
+use super::wait::until;
 
 /// Samples by tenant and labels, each with its time and the bits of its value.
 pub(crate) type Samples = BTreeMap<(String, Vec<Label>), Vec<(i64, u64)>>;
 
-/// What is done with a request.
-#[derive(Clone)]
-pub(crate) struct Treatment {
-    gate: Option<Gate>,
-    latency: Latency,
-    refusal: Option<u16>,
-}
-
-impl Treatment {
-    /// Judged and answered at once.
-    pub(crate) fn prompt() -> Self {
-        Self::after(&Latency::none())
-    }
-
-    /// Judged and answered later.
-    pub(crate) fn after(latency: &Latency) -> Self {
-        Self { gate: None, latency: latency.clone(), refusal: None }
-    }
-
-    /// Not before the gate opens.
-    pub(crate) fn behind(gate: &Gate) -> Self {
-        Self { gate: Some(gate.clone()), ..Self::prompt() }
-    }
-
-    /// Answered with this status; nothing is kept.
-    pub(crate) fn refused(status: u16) -> Self {
-        Self { refusal: Some(status), ..Self::prompt() }
-    }
-}
-
-/// One request at the receiver.
-#[derive(Clone, Debug)]
-pub(crate) struct Visit {
-    pub request: Message,
-    /// When it was complete, on a clock that counts the events of this receiver.
-    pub begun: u64,
-    /// When it was judged, on the same clock, and its status.
-    pub ended: Option<(u64, u16)>,
-}
+/// How far behind the tenant's newest sample another may be, in milliseconds: half of a block's two hours.
+const WINDOW: i64 = 60 * 60 * 1000;
 
 /// `Fn(request, its number)`.
 type Script = dyn Fn(&Message, usize) -> Treatment + Send + Sync;
 
 /// A running receiver.
 pub(crate) struct Receiver {
-    address: SocketAddr,
+    // Its own also while it does not listen.
+    port: Port,
     book: Arc<Book>,
     script: Arc<Script>,
     server: Option<Task>,
@@ -80,7 +48,9 @@ struct State {
     clock: u64,
     visits: Vec<Visit>,
     samples: Samples,
-    /// Samples that were out of order, or contradicted the newest.
+    /// By tenant.
+    newest: BTreeMap<String, i64>,
+    /// Samples that were out of order or too old, or contradicted the newest.
     rejected: usize,
 }
 
@@ -90,17 +60,24 @@ impl Receiver {
         Self::scripted(move |_, _| treatment.clone()).await
     }
 
+    /// Treats every request as the switch says at that time.
+    pub(crate) async fn switched(switch: &Switch) -> Self {
+        let switch = switch.clone();
+        Self::scripted(move |_, _| switch.now()).await
+    }
+
     /// Treats each request as `script` says, which is told how many came before.
     pub(crate) async fn scripted(
         script: impl Fn(&Message, usize) -> Treatment + Send + Sync + 'static,
     ) -> Self {
         let (book, script): (_, Arc<Script>) = (Arc::<Book>::default(), Arc::new(script));
-        let (address, server) = listen("127.0.0.1:0".parse().expect("an address"), &book, &script).await;
-        Self { address, book, script, server: Some(server) }
+        let port = Port::reserve();
+        let server = listen(port.address(), &book, &script).await;
+        Self { port, book, script, server: Some(server) }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// Ends its connections and listens no more. What was not judged yet never is.
@@ -112,8 +89,7 @@ impl Receiver {
 
     /// Listens again, with what it held.
     pub(crate) async fn resume(&mut self) {
-        let (_, server) = listen(self.address, &self.book, &self.script).await;
-        self.server = Some(server);
+        self.server = Some(listen(self.address(), &self.book, &self.script).await);
     }
 
     /// Every request, in the order of arrival.
@@ -136,6 +112,11 @@ impl Receiver {
         self.book.lock().samples.clone()
     }
 
+    /// How many samples it holds.
+    pub(crate) fn held(&self) -> usize {
+        self.book.lock().samples.values().map(Vec::len).sum()
+    }
+
     /// Samples that it refused because of those that it held.
     pub(crate) fn rejected(&self) -> usize {
         self.book.lock().rejected
@@ -143,13 +124,13 @@ impl Receiver {
 
     /// Waits until this many requests came.
     pub(crate) async fn has_begun(&self, count: usize) {
-        let what = format!("{count} requests at {}", self.address);
+        let what = format!("{count} requests at {}", self.address());
         until(what, async || (self.begun() >= count).then_some(())).await;
     }
 
     /// Waits until this many requests were judged.
     pub(crate) async fn has_ended(&self, count: usize) {
-        let what = format!("{count} answers of {}", self.address);
+        let what = format!("{count} answers of {}", self.address());
         until(what, async || (self.ended() >= count).then_some(())).await;
     }
 }
@@ -168,15 +149,20 @@ impl State {
 
     fn begin(&mut self, request: Message) -> usize {
         let begun = self.tick();
-        self.visits.push(Visit { request, begun, ended: None });
+        self.visits.push(Visit { request, begun, at: Instant::now(), ended: None });
         self.visits.len() - 1
     }
 
-    fn end(&mut self, place: usize, refusal: Option<u16>) -> (u16, &'static str) {
-        let verdict = refusal.map_or_else(|| self.judge(place), |status| (status, "scripted"));
+    /// Judges it, unless it is refused, and composes the answer.
+    fn end(&mut self, place: usize, treatment: &Treatment) -> String {
+        let refusal = treatment.refusal.as_ref();
+        let (status, text) =
+            refusal.map_or_else(|| self.judge(place), |refusal| (refusal.status, refusal.text));
         let now = self.tick();
-        self.visits[place].ended = Some((now, verdict.0));
-        verdict
+        self.visits[place].ended = Some((now, status));
+        let pause = refusal.and_then(|refusal| refusal.retry_after);
+        let pause = pause.map_or_else(String::new, |seconds| format!("retry-after: {seconds}\r\n"));
+        format!("HTTP/1.1 {status} Judged\r\n{pause}content-length: {}\r\n\r\n{text}", text.len())
     }
 
     /// Keeps what can be kept. Only remote write is read.
@@ -194,10 +180,14 @@ impl State {
 
     fn append(&mut self, tenant: &str, write: WriteRequest) -> (u16, &'static str) {
         let mut verdict = (200, "");
+        let newest_of_all = self.newest.entry(tenant.to_owned()).or_insert(i64::MIN);
         for series in write.timeseries {
             let held = self.samples.entry((tenant.to_owned(), series.labels)).or_default();
             for Sample { timestamp, value } in series.samples {
+                let too_old = timestamp < newest_of_all.saturating_sub(WINDOW);
+                *newest_of_all = timestamp.max(*newest_of_all);
                 match held.last() {
+                    _ if too_old => verdict = (400, "sample is out of bounds: too old"),
                     Some((newest, _)) if timestamp < *newest => verdict = (400, "out of order sample"),
                     Some((newest, bits)) if timestamp == *newest && value.to_bits() != *bits => {
                         verdict = (400, "duplicate sample for timestamp");
@@ -215,10 +205,9 @@ impl State {
     }
 }
 
-async fn listen(address: SocketAddr, book: &Arc<Book>, script: &Arc<Script>) -> (SocketAddr, Task) {
-    let listener = TcpListener::bind(address).await.expect("a free address");
-    let address = listener.local_addr().expect("bound");
-    (address, Task::spawn(serve(listener, Arc::clone(book), Arc::clone(script))))
+async fn listen(address: SocketAddr, book: &Arc<Book>, script: &Arc<Script>) -> Task {
+    let listener = TcpListener::bind(address).await.expect("its own address");
+    Task::spawn(serve(listener, Arc::clone(book), Arc::clone(script)))
 }
 
 async fn serve(listener: TcpListener, book: Arc<Book>, script: Arc<Script>) {
@@ -247,9 +236,13 @@ async fn connection(stream: TcpStream, book: Arc<Book>, script: Arc<Script>) {
             gate.wait().await;
         }
         treatment.latency.pass().await;
-        let (status, text) = book.lock().end(place, treatment.refusal);
-        let answer = format!("HTTP/1.1 {status} Judged\r\ncontent-length: {}\r\n\r\n{text}", text.len());
-        if writer.write_all(answer.as_bytes()).await.is_err() {
+        let answer = book.lock().end(place, &treatment);
+        let sent = if treatment.cut { &answer[..answer.len() / 2] } else { &answer };
+        if writer.write_all(sent.as_bytes()).await.is_err() {
+            return;
+        }
+        if treatment.cut {
+            let _ = SockRef::from(writer.as_ref()).set_linger(Some(Duration::ZERO));
             return;
         }
     }

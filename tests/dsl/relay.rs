@@ -1,6 +1,6 @@
 //! A TCP relay before a good server: the way to it can be held up, cut and restored while the test runs.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::latency::Latency;
+use super::ports::Port;
 use super::task::Task;
 
 /// What happens to the bytes.
@@ -21,11 +22,20 @@ pub(crate) enum Way {
     Held,
     /// Every connection is reset, new ones too.
     Cut,
+    /// Nobody listens: connections end, and new ones are refused.
+    Refused,
+}
+
+impl Way {
+    fn ends_connections(self) -> bool {
+        matches!(self, Self::Cut | Self::Refused)
+    }
 }
 
 /// A running relay.
 pub(crate) struct Relay {
-    address: SocketAddr,
+    // Its own also while it does not listen.
+    port: Port,
     way: watch::Sender<Way>,
     _server: Task,
 }
@@ -38,15 +48,15 @@ impl Relay {
 
     /// The same, but whatever a client sends (up to 64 KiB at a time) takes its time, each connection for itself.
     pub(crate) async fn distant(target: SocketAddr, latency: Latency) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
+        let port = Port::reserve();
+        let listener = TcpListener::bind(port.address()).await.expect("its own address");
         let way = watch::Sender::new(Way::Open);
         let server = Task::spawn(serve(listener, (target, latency), way.subscribe()));
-        Self { address, way, _server: server }
+        Self { port, way, _server: server }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     pub(crate) fn set(&self, way: Way) {
@@ -54,7 +64,25 @@ impl Relay {
     }
 }
 
-async fn serve(listener: TcpListener, target: (SocketAddr, Latency), way: watch::Receiver<Way>) {
+async fn serve(listener: TcpListener, target: (SocketAddr, Latency), mut way: watch::Receiver<Way>) {
+    let address = listener.local_addr().expect("bound");
+    let mut listener = Some(listener);
+    loop {
+        let _ = way.wait_for(|w| *w != Way::Refused).await;
+        let listening = match listener.take() {
+            Some(first) => first,
+            None => TcpListener::bind(address).await.expect("its own address"),
+        };
+        let mut refused = way.clone();
+        tokio::select! {
+            () = accept(listening, &target, &way) => return,
+            _ = refused.wait_for(|w| *w == Way::Refused) => {}
+        }
+    }
+}
+
+/// Dropped with all connections.
+async fn accept(listener: TcpListener, target: &(SocketAddr, Latency), way: &watch::Receiver<Way>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         connections.spawn(connection(client, target.clone(), way.clone()));
@@ -79,9 +107,9 @@ async fn connection(
     };
     tokio::select! {
         _ = relayed => {}
-        _ = cut.wait_for(|w| *w == Way::Cut) => {}
+        _ = cut.wait_for(|w| w.ends_connections()) => {}
     }
-    if *cut.borrow() == Way::Cut {
+    if cut.borrow().ends_connections() {
         let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
     }
 }

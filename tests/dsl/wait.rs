@@ -12,16 +12,42 @@ use tokio::time::{Instant, sleep, timeout};
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Asks `probe` until it answers `Some`; fails the test with `what` after [`LIMIT`].
-pub(crate) async fn until<T>(what: impl Display, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LIMIT;
-    let mut pause = Duration::from_millis(1);
+pub(crate) async fn until<T>(what: impl Display, probe: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(LIMIT, what, probe).await
+}
+
+/// The same with a limit of its own, for what is meant to take long.
+pub(crate) async fn until_within<T>(
+    limit: Duration,
+    what: impl Display,
+    mut probe: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let mut patience = Patience::of(limit);
     loop {
         if let Some(found) = within(&what, probe()).await {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {LIMIT:?} in vain: {what}");
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
+        patience.pause(&what).await;
+    }
+}
+
+/// The pauses between attempts at something, short ones at first, and their end.
+pub(crate) struct Patience {
+    limit: Duration,
+    deadline: Instant,
+    next: Duration,
+}
+
+impl Patience {
+    pub(crate) fn of(limit: Duration) -> Self {
+        Self { limit, deadline: Instant::now() + limit, next: Duration::from_millis(1) }
+    }
+
+    /// Fails the test with `what` when there were pauses enough.
+    pub(crate) async fn pause(&mut self, what: impl Display) {
+        assert!(Instant::now() < self.deadline, "waited {:?} in vain: {what}", self.limit);
+        sleep(self.next).await;
+        self.next = (self.next * 2).min(Duration::from_millis(50));
     }
 }
 

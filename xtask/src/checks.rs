@@ -1,4 +1,4 @@
-//! `test`, `lint` and `deny`: what CI runs is what a laptop runs.
+//! `test`, `soak`, `lint` and `deny`: what CI runs is what a laptop runs.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,6 +20,17 @@ pub(crate) fn test() -> Result<()> {
     // nextest runs no documentation tests, cargo does.
     shell::run(&mut shell::cargo(&["test", "--workspace", "--doc", "--quiet"]))?;
     shell::run(&mut shell::cargo(&["nextest", "run", "--workspace"]))
+}
+
+/// Sets up and runs the long tests, one after the other, with what they report.
+pub(crate) fn soak() -> Result<()> {
+    setup::run()?;
+    if shell::find("cargo-nextest").is_none() {
+        let one_by_one = ["soak::", "--", "--ignored", "--nocapture", "--test-threads", "1"];
+        return shell::run(shell::cargo(&["test", "--test", "contract"]).args(one_by_one));
+    }
+    let profile = ["nextest", "run", "--profile", "soak", "--run-ignored", "only"];
+    shell::run(shell::cargo(&profile).args(["-E", "test(/^soak::/)"]))
 }
 
 /// Every check that needs neither a running server nor the advisory database.

@@ -27,6 +27,8 @@ enum Command {
     Setup,
     /// Set up, build once, run every test
     Test,
+    /// The long tests, minutes each: a real sender, distance and trouble; reports the samples that are missing
+    Soak,
     /// Formatting, clippy, rustdoc, tidy, licences and duplicates of dependencies
     Lint,
     /// Everything cargo-deny knows, the advisory database (a fetch from GitHub) included
@@ -57,6 +59,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Setup => setup::run(),
         Command::Test => checks::test(),
+        Command::Soak => checks::soak(),
         Command::Lint => checks::lint(),
         Command::Deny => checks::deny(),
         Command::Tidy => tidy::run(),
