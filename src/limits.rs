@@ -65,6 +65,8 @@ pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 pub(crate) const TROUBLE_COUNTED_ONCE: Duration = Duration::from_millis(20);
 /// When a limited tenant is tried with one copy, the next follows after this long unless the mirror took it.
 pub(crate) const TENANT_TRIED: Duration = Duration::from_secs(1);
+/// So many failures without a success between them are an outage: one copy at a time tries whether it is over.
+pub(crate) const OUTAGE_FAILURES: u32 = 3;
 /// Tenants of one mirror whose own limits are remembered.
 pub(crate) const LIMITED_TENANTS: usize = 10_000;
 /// How often copies that a slow mirror holds back are looked at.

@@ -142,10 +142,7 @@ async fn commands_about_mirrors_are_posts_that_name_one() {
     for name in ["pause", "resume", "skip"] {
         let of = |mirror| format!("/mirrors/{name}?mirror={mirror}");
         assert_eq!(clusters.proxy.admin_get(&of(SECONDARY)).await.status(), 405, "{name}");
-        for wrong in [of("nobody"), format!("/mirrors/{name}")] {
-            let status = clusters.proxy.admin_post(&wrong).await.status();
-            assert!((400..500).contains(&status), "{wrong}: {status}");
-        }
+        assert_eq!(clusters.proxy.admin_post(&of("nobody")).await.status(), 400, "{name}");
     }
     write(&clusters, 0..5).await;
     clusters.assert_same(5).await;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use config::model::{
     Cluster, Config, Conventions, CopyHost, Discovery, Domain, Endpoint, Fraction, HeaderMutation, Host,
@@ -15,7 +15,7 @@ use super::{Command, View};
 use crate::lifecycle::Lifecycle;
 use crate::mirror::ledger::Ledger;
 use crate::stats::mirror::Outcome;
-use crate::stats::{ControlStats, Stats, WorkerStats};
+use crate::stats::Stats;
 
 /// What no answer may contain.
 pub(crate) const SECRET: &str = "c2VjcmV0";
@@ -84,11 +84,7 @@ pub(crate) fn busy() -> Fixture {
 }
 
 fn stats(config: &Config) -> Arc<Stats> {
-    Arc::new(Stats {
-        workers: (0..2).map(|_| Arc::new(WorkerStats::new(config))).collect(),
-        control: Arc::new(ControlStats::new(config)),
-        started: Instant::now(),
-    })
+    Arc::new(Stats::new(config, 2))
 }
 
 fn config() -> Config {

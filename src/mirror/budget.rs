@@ -161,6 +161,12 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    #[cfg(test)]
+    pub(crate) fn take(bytes: &Arc<Budget>, n: u64, copies: &Arc<Budget>) -> Option<Self> {
+        let taken = bytes.take(n) && copies.take(1);
+        taken.then(|| Self { bytes: Arc::clone(bytes), n, copies: Arc::clone(copies) })
+    }
+
     /// Bytes held.
     pub(crate) fn bytes(&self) -> u64 {
         self.n

@@ -14,6 +14,7 @@ mod run;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -54,6 +55,8 @@ struct Delivery {
     tally: Cell<Tally>,
     max_attempts: u32,
     max_age: Duration,
+    /// Of the backlog.
+    path: PathBuf,
     leaving: Cell<bool>,
 }
 

@@ -9,8 +9,6 @@
 //! newcomers stand behind it: their tenants may have copies there.
 
 mod refill;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

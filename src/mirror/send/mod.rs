@@ -252,7 +252,7 @@ impl<L: Load> Sender<L> {
         self.pause.set(Some(Pause { until: Instant::now() + length, length }));
         if self.open.get() == 0 {
             let failed = std::mem::take(&mut *self.queue.borrow_mut());
-            self.settings.share.troubled(self.in_flight.get());
+            self.settings.share.troubled(self.in_flight.get(), None);
             for copy in failed {
                 if let Some(stats) = self.settings.stats.clusters.get(self.settings.cluster) {
                     stats.internal.count(503);

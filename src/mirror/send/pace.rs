@@ -43,7 +43,9 @@ struct State {
     limit: f64,
     /// Up to here success doubles the limit each round trip.
     threshold: f64,
-    /// Troubles since the last success, counted once a pause.
+    /// Failures since the last success.
+    failures: u32,
+    /// The same, those that were in flight together counted as one.
     streak: u32,
     next_cut: Instant,
     tenants: HashMap<u64, Tenant>,
@@ -63,6 +65,7 @@ impl Pace {
         let state = State {
             limit: f64::from(max),
             threshold: f64::from(max),
+            failures: 0,
             streak: 0,
             next_cut: now,
             tenants: HashMap::new(),
@@ -142,7 +145,7 @@ impl Pace {
             return;
         }
         let Ok(mut state) = self.state.try_lock() else { return };
-        state.streak = 0;
+        (state.failures, state.streak) = (0, 0);
         let limit = state.limit;
         state.limit = if limit < state.threshold { limit + 1.0 } else { limit + 1.0 / limit };
         state.tenants.remove(&tenant);
@@ -151,23 +154,32 @@ impl Pace {
         self.settle(state.limit);
     }
 
-    /// The mirror is in trouble, with so many copies in flight.
-    pub(crate) fn troubled(&self, in_flight: usize, now: Instant) {
+    /// The mirror is in trouble, with so many copies in flight. It may have said how long it wants to be left alone.
+    pub(crate) fn troubled(&self, in_flight: usize, retry_after: Option<Duration>, now: Instant) {
         let Ok(mut state) = self.state.try_lock() else { return };
-        if now < state.next_cut {
-            return;
+        state.failures = state.failures.saturating_add(1);
+        if let Some(asked) = retry_after {
+            self.pause(now + asked.min(limits::RETRY_AFTER_MAX));
+        }
+        // One or two may be chance: a copy that the mirror cannot digest must not make others wait.
+        let out = state.failures >= limits::OUTAGE_FAILURES;
+        if now < state.next_cut && !(out && state.limit > 1.0) {
+            return self.settle(state.limit);
         }
         if state.streak == 0 {
             state.threshold = (state.limit / 2.0).max(1.0);
         }
         state.streak = state.streak.saturating_add(1);
         let in_flight = u32::try_from(in_flight).map_or(state.limit, f64::from);
-        state.limit = (state.limit.min(in_flight) / 2.0).max(1.0);
-        // The first may be chance: one copy that the mirror cannot digest must not make others wait.
-        let pause = if state.streak < 2 { Duration::ZERO } else { backoff(state.streak) };
+        state.limit = if out { 1.0 } else { (state.limit.min(in_flight) / 2.0).max(1.0) };
+        let pause = if out { backoff(state.streak) } else { Duration::ZERO };
         state.next_cut = now + pause.max(limits::TROUBLE_COUNTED_ONCE);
-        self.paused_until.store(self.millis(now + pause), Relaxed);
+        self.pause(now + pause);
         self.settle(state.limit);
+    }
+
+    fn pause(&self, until: Instant) {
+        self.paused_until.fetch_max(self.millis(until), Relaxed);
     }
 
     /// The mirror refuses this tenant's copies for now.
@@ -195,7 +207,8 @@ impl Pace {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to `max`")]
         let limit = limit as u32;
         self.limit.store(limit, Relaxed);
-        let free = limit >= self.max && self.limited.load(Relaxed) == 0 && !self.is_held();
+        let paused = self.millis(Instant::now()) < self.paused_until.load(Relaxed);
+        let free = limit >= self.max && self.limited.load(Relaxed) == 0 && !self.is_held() && !paused;
         self.free.store(free, Relaxed);
     }
 
@@ -287,12 +300,12 @@ impl Share {
             // Who makes one attempt has nothing to gain by waiting at a closed door.
             Meaning::Door if self.gates => {}
             Meaning::Door => self.pace.limit_tenant(tenant, attempt.retry_after, Instant::now()),
-            Meaning::Trouble => self.troubled(in_flight),
+            Meaning::Trouble => self.troubled(in_flight, attempt.retry_after),
         }
     }
 
-    pub(super) fn troubled(&self, in_flight: usize) {
-        self.pace.troubled((in_flight + 1) * self.parts, Instant::now());
+    pub(super) fn troubled(&self, in_flight: usize, retry_after: Option<Duration>) {
+        self.pace.troubled((in_flight + 1) * self.parts, retry_after, Instant::now());
     }
 
     /// While copies wait because of the pace: looks now and then whether they may go.
@@ -322,16 +335,16 @@ mod tests {
     #[test]
     fn c10_trouble_halves_and_success_grows_to_half_quickly_then_slowly() {
         let (pace, start) = (Pace::new(64), Instant::now());
-        pace.troubled(64, start);
+        pace.troubled(64, None, start);
         assert_eq!((pace.limit(), pace.is_free()), (32, false), "the first trouble makes nobody pause");
-        pace.troubled(64, start);
+        pace.troubled(64, None, start);
         assert_eq!(pace.trusted(), 32, "troubles of the same moment count once");
         let mut now = start;
         for _ in 0..10 {
             now += limits::RETRY_MAX;
-            pace.troubled(1, now);
+            pace.troubled(1, None, now);
+            assert_eq!(pace.trusted(), 1);
         }
-        assert_eq!(pace.trusted(), 1);
         for expected in 2..=32 {
             pace.succeeded(TENANT);
             assert_eq!(pace.trusted(), expected);

@@ -38,6 +38,13 @@ impl Inbox {
         !matches!(self.waiting.back(), Some(ToBacklog::Close))
     }
 
+    /// Lets no answer wait for those that wait here.
+    pub(super) fn free_answers(&mut self) {
+        if let Some(ToBacklog::Copy(copy)) = self.waiting.back_mut() {
+            copy.saved = None;
+        }
+    }
+
     /// The next messages in their order; waits for the first, at most until `due`.
     ///
     /// A batch's copies are appended before anything else of it happens. What lets go of everything ends a batch, so

@@ -124,8 +124,12 @@ impl Thread {
                     self.open();
                     continue;
                 }
-                if why == Closed::Locked && self.inbox.hold(due) {
-                    continue;
+                if why == Closed::Locked {
+                    let goes_on = self.inbox.hold(due);
+                    self.inbox.free_answers();
+                    if goes_on {
+                        continue;
+                    }
                 }
             }
             let batch = self.inbox.take(self.due());

@@ -41,7 +41,7 @@ impl Opening {
                 Err(Closed::Unusable)
             }
             Ok((backlog, recovery)) => {
-                tell(mirror, &recovery);
+                tell(mirror, settings, &recovery);
                 Ok((backlog, recovery))
             }
             Err(error @ OpenError::Locked { .. }) => {
@@ -92,14 +92,16 @@ fn options(mirror: &str, settings: &model::Backlog) -> Options {
 }
 
 /// One line: quiet where all is well, with every number where something needs attention.
-fn tell(mirror: &str, recovery: &Recovery) {
+fn tell(mirror: &str, settings: &model::Backlog, recovery: &Recovery) {
+    let path = settings.path.display();
     let Recovery { segments, records, payload_bytes, .. } = *recovery;
     if recovery.is_clean() {
-        tracing::info!(mirror, copies = records, bytes = payload_bytes, segments, "the backlog is open");
+        tracing::info!(mirror, %path, copies = records, bytes = payload_bytes, segments, "the backlog is open");
         return;
     }
     tracing::warn!(
         mirror,
+        %path,
         copies = records,
         bytes = payload_bytes,
         segments,

@@ -49,8 +49,8 @@ impl Delivery {
             self.ledger.retries.inc();
         } else {
             self.ledger.count_ordered(path(kept));
+            kept.seen = self.tally.get();
         }
-        kept.seen = self.tally.get();
         let copy = Copy {
             wire: Arc::clone(&kept.wire),
             answer_has_body: true,
@@ -104,6 +104,7 @@ impl Delivery {
         if attempt.meaning() == Meaning::Trouble && others_fare_well {
             kept.failures += 1;
         }
+        kept.seen = self.tally.get();
         (kept.failures >= self.max_attempts).then_some(attempt.outcome)
     }
 

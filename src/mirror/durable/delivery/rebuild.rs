@@ -1,7 +1,7 @@
 //! A record of the backlog becomes a copy again: what its mirror changes is applied now, by the configuration in force.
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use backlog::Record;
@@ -26,8 +26,10 @@ pub(super) struct Rebuild {
     /// The mirror's policies in the order of the configuration.
     pub(super) policies: Arc<[MirrorPolicy]>,
     pub(super) own_address: HeaderValue,
+    /// Copies with places below are an earlier process'.
+    pub(super) recovered_end: Cell<u64>,
     /// It was said that credentials are missing.
-    pub(super) warned: AtomicBool,
+    pub(super) warned: Cell<bool>,
 }
 
 impl Rebuild {
@@ -79,7 +81,8 @@ impl Rebuild {
             state: State::Waiting,
             attempts: 0,
             failures: 0,
-            maybe_taken: false,
+            // An earlier process may have sent it.
+            maybe_taken: position.place < self.recovered_end.get(),
             waited: true,
             read: true,
             seen: Tally::default(),
@@ -88,7 +91,7 @@ impl Rebuild {
     }
 
     fn warn_of_credentials(&self) {
-        if self.settings.auth.is_none() && !self.warned.swap(true, Relaxed) {
+        if self.settings.auth.is_none() && !self.warned.replace(true) {
             tracing::warn!(
                 mirror = self.settings.name,
                 "clients' credentials are not kept on disk: copies that are read back go without them; give the \

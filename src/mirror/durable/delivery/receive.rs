@@ -25,6 +25,7 @@ impl Delivery {
 
     fn recovered(&self, recovered: Recovered) {
         self.ledger.recovered.add(recovered.copies);
+        self.rebuild.recovered_end.set(recovered.end);
         self.window.borrow_mut().recovered(recovered);
     }
 
@@ -59,6 +60,10 @@ impl Delivery {
             Want::Places(tenant, ..) => self.window.borrow_mut().brought(tenant, brought, now),
             Want::From(..) => self.window.borrow_mut().brought_recovery(brought, now),
         };
+        if !given_up.is_empty() {
+            let (mirror, path) = (self.rebuild.mirror(), self.path.display());
+            tracing::warn!(mirror, %path, copies = given_up.len(), "copies in the backlog are damaged and given up");
+        }
         for place in given_up {
             self.settle(place, Outcome::FailedDamaged);
         }

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -159,7 +158,8 @@ fn delivery(
             settings,
             policies: plan.policies,
             own_address: plan.own_address,
-            warned: AtomicBool::new(false),
+            recovered_end: Cell::new(0),
+            warned: Cell::new(false),
         },
         reader: RefCell::new(Reader::new(scratch)),
         asked: RefCell::default(),
@@ -170,6 +170,7 @@ fn delivery(
         tally: Cell::default(),
         max_attempts: plan.backlog.max_attempts,
         max_age: plan.backlog.max_age,
+        path: plan.backlog.path,
         leaving: Cell::new(false),
     });
     Some((delivery, plan.messages))

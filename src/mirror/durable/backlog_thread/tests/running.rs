@@ -124,6 +124,7 @@ impl Running {
             ToDelivery::Trail(place) => format!("trail {place}"),
             ToDelivery::Read(_) => "read".to_owned(),
             ToDelivery::Expired(places, why) => format!("expired {places:?} {why:?}"),
+            ToDelivery::Leave => "leave".to_owned(),
         }
     }
 
