@@ -20,7 +20,7 @@ use super::budget::Reservation;
 use super::head::{self, Framing};
 use super::ledger::Outcome;
 use super::order::cell::{Held, Ticket, Way};
-use super::order::{By, Entry, Key, Wire};
+use super::order::{By, Entry, Key, Protocol, Wire};
 use super::{Copy, Mirrors, One, Target};
 use crate::limits::COPY_OVERHEAD;
 use crate::paths::Kind;
@@ -246,7 +246,8 @@ impl Collected {
         wire: &Arc<Wire>,
     ) -> (Rc<Ticket>, Way) {
         let by = match self.kind {
-            Kind::Write => By::Series,
+            Kind::Write => By::Series(Protocol::RemoteWrite),
+            Kind::OtlpWrite => By::Series(Protocol::Otlp),
             _ => {
                 let peer = self.peer.to_canonical().to_string();
                 By::Sender(target.cells.hash(&[&begun.tenant.to_ne_bytes(), peer.as_bytes()]))

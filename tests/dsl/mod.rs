@@ -2,7 +2,7 @@
 //!
 //! - [`config`] writes configuration files, [`proxy`] runs the binary on one, [`metrics`] reads its counters;
 //! - [`client`] and [`h2c`] send exact requests, [`upstream`] records exact requests and answers as scripted;
-//! - [`receiver`] judges samples as a TSDB does, [`clusters`] puts the proxy between two of them;
+//! - [`receiver`] judges samples as a TSDB does, [`clusters`] puts the proxy between two of them, [`otlp`] pushes;
 //! - [`fault`] is every bad server, [`relay`] spoils the way to a good one, [`latency`] is distance;
 //! - [`prometheus`] is the real sender and the real receiver.
 //!
@@ -17,6 +17,7 @@ pub(crate) mod h2c;
 pub(crate) mod http1;
 pub(crate) mod latency;
 pub(crate) mod metrics;
+pub(crate) mod otlp;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prometheus;

@@ -35,7 +35,13 @@ pub const HEADERS: [(&str, &str); 2] =
 /// Writes a request as the body that belongs to [`HEADERS`].
 #[must_use]
 pub fn encode(request: &ExportRequest) -> Vec<u8> {
-    gzip::compress(&request.encode_to_vec())
+    gzip::compress(&encode_plain(request))
+}
+
+/// Writes a request as the body of a push without `content-encoding`.
+#[must_use]
+pub fn encode_plain(request: &ExportRequest) -> Vec<u8> {
+    request.encode_to_vec()
 }
 
 /// Reads a body, compressed or not; `limit` bounds its uncompressed bytes. None if it is no OTLP push.
