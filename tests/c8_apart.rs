@@ -3,11 +3,15 @@
 use std::net::Ipv4Addr;
 
 use crate::dsl::http1::Message;
+use crate::dsl::otlp::Collector;
 use crate::dsl::visit::Visit;
 use crate::dsl::{Client, Clusters, Gate, Latency, Receiver, Request, Treatment, Writer, bytes_of};
 
 /// A prompt primary, and a secondary that holds what `held` says behind the gate.
-async fn holding(gate: &Gate, held: impl Fn(&Message, usize) -> bool + Send + Sync + 'static) -> Clusters {
+pub(crate) async fn holding(
+    gate: &Gate,
+    held: impl Fn(&Message, usize) -> bool + Send + Sync + 'static,
+) -> Clusters {
     let primary = Receiver::treating(Treatment::prompt()).await;
     let gate = gate.clone();
     let secondary =
@@ -21,14 +25,14 @@ async fn holding(gate: &Gate, held: impl Fn(&Message, usize) -> bool + Send + Sy
 }
 
 /// Sends each request over this connection once the one before has been answered.
-async fn in_turn(client: &mut Client, requests: impl IntoIterator<Item = Request>) {
+pub(crate) async fn in_turn(client: &mut Client, requests: impl IntoIterator<Item = Request>) {
     for request in requests {
         assert_eq!(client.exchange(&request).await.status(), 200);
     }
 }
 
 /// Each of these was judged before the next one came.
-fn assert_in_turn(visits: &[&Visit]) {
+pub(crate) fn assert_in_turn(visits: &[&Visit]) {
     for pair in visits.windows(2) {
         let (ended, _) = pair[0].ended.expect("all are judged");
         assert!(ended < pair[1].begun, "{:?} overtook {:?}", pair[1].request, pair[0].request);
@@ -164,19 +168,19 @@ async fn c8_a_write_of_metadata_waits_for_nobody() {
     clusters.assert_same(4).await;
 }
 
-fn otlp(body: &str) -> Request {
-    let request = Request::new("POST", "/otlp/v1/metrics").header("x-scope-orgid", "tenant-1");
-    request.header("content-type", "application/x-protobuf").body(body)
+fn influx(body: &str) -> Request {
+    let request = Request::new("POST", "/api/v1/push/influx/write").header("x-scope-orgid", "tenant-1");
+    request.body(body)
 }
 
-/// OTLP copies are ordered by their sender: its address, whatever its connections.
+/// Influx copies are ordered by their sender: its address, whatever its connections.
 #[tokio::test]
-async fn c8_otlp_copies_of_one_sender_go_one_by_one() {
+async fn c8_influx_copies_of_one_sender_go_one_by_one() {
     const COUNT: usize = 20;
     let clusters = Clusters::distant(Latency::between(0..=30)).await;
     for n in 0..COUNT {
         let mut client = clusters.proxy.client().await;
-        in_turn(&mut client, [otlp(&n.to_string())]).await;
+        in_turn(&mut client, [influx(&n.to_string())]).await;
     }
     assert_eq!(clusters.proxy.settled_at("secondary", COUNT as u64).await.delivered(), COUNT as u64);
     let visits = clusters.secondary.visits();
@@ -186,17 +190,18 @@ async fn c8_otlp_copies_of_one_sender_go_one_by_one() {
 }
 
 #[tokio::test]
-async fn c8_otlp_copies_hold_up_neither_other_senders_nor_remote_write() {
+async fn c8_influx_copies_hold_up_neither_other_senders_nor_other_protocols() {
     const COUNT: usize = 10;
     let gate = Gate::closed();
     let clusters = holding(&gate, |request, _| request.text() == "slow").await;
     let mut slow = clusters.proxy.client().await;
-    in_turn(&mut slow, ["slow", "behind"].map(otlp)).await;
+    in_turn(&mut slow, ["slow", "behind"].map(influx)).await;
     let mut other = Client::connect_from(Ipv4Addr::new(127, 0, 0, 2), clusters.proxy.listen).await;
-    in_turn(&mut other, (0..COUNT).map(|n| otlp(&n.to_string()))).await;
+    in_turn(&mut other, (0..COUNT).map(|n| influx(&n.to_string()))).await;
     Writer::new("a").catch_up(&mut slow, 0..COUNT).await;
-    clusters.secondary.has_ended(2 * COUNT).await;
+    in_turn(&mut slow, (0..COUNT).map(|n| Collector("a".into()).push(0, n))).await;
+    clusters.secondary.has_ended(3 * COUNT).await;
     assert!(clusters.secondary.visits().iter().all(|visit| visit.request.text() != "behind"));
     gate.open();
-    clusters.assert_same(2 * COUNT as u64 + 2).await;
+    clusters.assert_same(3 * COUNT as u64 + 2).await;
 }

@@ -31,6 +31,7 @@ mod c6_which;
 mod c7_accounted;
 mod c8_apart;
 mod c8_ordered;
+mod c8_otlp;
 mod c8_trouble;
 mod c9_bounds;
 mod c9_crash;

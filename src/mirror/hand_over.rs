@@ -131,13 +131,10 @@ impl Complete {
         (tenant, key, behind): (u64, Key, u64),
         wire: &Arc<Wire>,
     ) -> (Rc<Ticket>, cell::Way) {
-        let by = match self.request.kind {
-            Kind::Write => By::Series,
-            _ => {
-                let peer = self.request.peer.to_canonical().to_string();
-                By::Sender(target.cells.hash(&[&tenant.to_ne_bytes(), peer.as_bytes()]))
-            }
-        };
+        let by = By::of(self.request.kind, || {
+            let peer = self.request.peer.to_canonical().to_string();
+            target.cells.hash(&[&tenant.to_ne_bytes(), peer.as_bytes()])
+        });
         let arrived_ms = mirrors.started.elapsed().as_millis() as u64;
         let entry =
             |place| Entry { place, arrived_ms, worker: mirrors.worker, by, wire: Arc::downgrade(wire) };

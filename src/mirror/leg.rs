@@ -115,10 +115,7 @@ fn way(target: &Target, policy: &MirrorPolicy, head: &Parts, facts: Facts<'_>) -
 
 /// What orders a copy that may be read back by another process: no hash that this one alone knows.
 fn by_name(kind: Kind, tenant: u64, peer: IpAddr) -> By {
-    match kind {
-        Kind::Write => By::Series,
-        _ => By::Sender(backlog::name_hash(&format!("{tenant:x} {}", peer.to_canonical()))),
-    }
+    By::of(kind, || backlog::name_hash(&format!("{tenant:x} {}", peer.to_canonical())))
 }
 
 /// The tenant as the mirror will see it.

@@ -4,6 +4,7 @@
 //! - [`client`] and [`h2c`] send exact requests, [`upstream`] records exact requests and answers as scripted;
 //! - [`receiver`] judges samples as a TSDB does, treats requests as a [`treatment`] says and remembers each as a
 //!   [`visit`]; [`clusters`] puts the proxy between two of them, [`writer`] and [`crowd`] send to it;
+//! - [`otlp`] pushes;
 //! - [`backlog`] is what durable delivery keeps on disk, [`tmpfs`] a disk that can be full;
 //! - [`fault`] is every bad server, [`relay`] spoils the way to a good one, [`latency`] is distance;
 //! - [`prometheus`] is the real sender and the real receiver.
@@ -21,6 +22,7 @@ pub(crate) mod h2c;
 pub(crate) mod http1;
 pub(crate) mod latency;
 pub(crate) mod metrics;
+pub(crate) mod otlp;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prometheus;

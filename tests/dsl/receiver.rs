@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::http1::{Message, Wire};
+use super::otlp;
 use super::ports::Port;
 use super::task::Task;
 use super::treatment::{Switch, Treatment};
@@ -165,16 +166,18 @@ impl State {
         format!("HTTP/1.1 {status} Judged\r\n{pause}content-length: {}\r\n\r\n{text}", text.len())
     }
 
-    /// Keeps what can be kept. Only remote write is read.
+    /// Keeps what can be kept. Remote write and OTLP are read.
     fn judge(&mut self, place: usize) -> (u16, &'static str) {
         let request = &self.visits[place].request;
-        if !matches!(request.target(), "/api/v1/push" | "/api/v1/write") {
-            return (200, "");
-        }
+        let write = match request.target() {
+            "/api/v1/push" | "/api/v1/write" => remote_write::decode(&request.body, 64 << 20).ok(),
+            remote_write::otlp::PATH => otlp::samples(request),
+            _ => return (200, ""),
+        };
         let tenant = request.header("x-scope-orgid").unwrap_or_default();
-        match remote_write::decode(&request.body, 64 << 20) {
-            Ok(write) => self.append(&tenant, write),
-            Err(_) => (400, "snappy: corrupt input"),
+        match write {
+            Some(write) => self.append(&tenant, write),
+            None => (400, "corrupt input"),
         }
     }
 

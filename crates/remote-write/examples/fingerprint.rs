@@ -11,9 +11,10 @@
 
 use std::hint::black_box;
 
-use remote_write::fingerprint::{DEFAULT_MAX_UNCOMPRESSED, Scratch, Seed, Series, series};
+use prost::Message as _;
+use remote_write::fingerprint::{DEFAULT_MAX_UNCOMPRESSED, Scratch, Seed, Series, otlp_series, series};
 use remote_write::synthetic::Generator;
-use remote_write::{HEADERS, HEADERS_V2, WriteRequest, encode, message2};
+use remote_write::{HEADERS, HEADERS_V2, WriteRequest, encode, message2, otlp};
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 2_000;
@@ -26,6 +27,7 @@ fn main() {
         let request = message2::Request::from_v1(&request);
         measure(&request, "2.0", &encode(&request), HEADERS_V2[1].1);
     }
+    measure_otlp(generator.batch(2_000, 1_760_000_000_000));
     let request: WriteRequest = generator.batch(2_000, 1_760_000_000_000);
     let body = encode(&request);
     report("prost, for comparison", || {
@@ -57,6 +59,35 @@ fn measure(message: &impl prost::Message, version: &str, body: &[u8], content_ty
     report("together", || {
         black_box(series(black_box(body), content_type, None, &mut scratch, &mut found));
     });
+}
+
+/// A push of a collector that relays the pods of the batch; then without instances, so that the points are read too.
+fn measure_otlp(mut request: WriteRequest) {
+    for what in ["with instances", "without instances"] {
+        let push = otlp::from_v1(&request);
+        let (raw, body) = (push.encode_to_vec(), otlp::encode(&push));
+        let mut scratch = Scratch::new(Seed::random(), DEFAULT_MAX_UNCOMPRESSED);
+        let mut found = Vec::new();
+        let content_type = otlp::HEADERS[1].1;
+        let mut read =
+            |body: &[u8], encoding| match otlp_series(body, content_type, encoding, &mut scratch, &mut found)
+            {
+                Series::Known(count) => count,
+                Series::Everything(reason) => unreachable!("its own body is {}", reason.as_str()),
+            };
+        let count = read(&body, Some("gzip"));
+        println!("OTLP {what}: {count} targets, {} bytes, {} uncompressed", body.len(), raw.len());
+        report("walk and sort", || {
+            black_box(read(black_box(&raw), None));
+        });
+        report("gzip, walk and sort", || {
+            black_box(read(black_box(&body), Some("gzip")));
+        });
+        request
+            .timeseries
+            .iter_mut()
+            .for_each(|series| series.labels.retain(|label| label.name != "instance"));
+    }
 }
 
 /// A snappy block that holds the bytes as they are.

@@ -5,8 +5,10 @@
 //! compare it byte by byte, and take 1.0 without one. Where they differ (a blank before the parameter, other media
 //! types, an unknown message) the answer here is none, and the caller must expect anything of the body.
 //!
+//! An OTLP push has one message, and compressions and encodings of it to choose from.
+//!
 //! Sources: the [remote write 2.0 specification]; `storage/remote/write_handler.go` of Prometheus and
-//! `pkg/distributor/push.go` of Mimir for what receivers do.
+//! `pkg/distributor/push.go` and `otel.go` of Mimir for what receivers do.
 //!
 //! [remote write 2.0 specification]: https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/
 
@@ -59,6 +61,36 @@ pub fn is_snappy(content_encoding: Option<&str>) -> bool {
     content_encoding.is_none_or(|encoding| encoding.is_empty() || encoding.eq_ignore_ascii_case("snappy"))
 }
 
+/// Whether a body of this `Content-Type` is an OTLP message in protobuf. Receivers compare the media type alone or
+/// refuse what stands behind it; none reads JSON then.
+#[must_use]
+pub fn is_otlp_protobuf(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/x-protobuf")
+}
+
+/// How an OTLP body is compressed, as far as it is read here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtlpCompression {
+    /// Not at all.
+    None,
+    /// The default of the OpenTelemetry collector.
+    Gzip,
+}
+
+impl OtlpCompression {
+    /// The compression of a body of this `Content-Encoding`, if it is one of these. Mimir takes lz4 besides.
+    #[must_use]
+    pub fn of(content_encoding: Option<&str>) -> Option<Self> {
+        match content_encoding.unwrap_or_default().trim() {
+            "" => Some(Self::None),
+            encoding if encoding.eq_ignore_ascii_case("identity") => Some(Self::None),
+            encoding if encoding.eq_ignore_ascii_case("gzip") => Some(Self::Gzip),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +137,27 @@ mod tests {
         }
         for encoding in ["gzip", "zstd", "identity", "snappy, gzip", "x-snappy-framed"] {
             assert!(!is_snappy(Some(encoding)), "{encoding}");
+        }
+    }
+
+    #[test]
+    fn otlp_is_read_as_protobuf_plain_or_in_gzip() {
+        for content_type in
+            ["application/x-protobuf", "application/x-protobuf; charset=utf-8", " Application/X-Protobuf ;"]
+        {
+            assert!(is_otlp_protobuf(content_type), "{content_type:?}");
+        }
+        for content_type in ["", "application/json", "application/protobuf", "text/x-protobuf", ";"] {
+            assert!(!is_otlp_protobuf(content_type), "{content_type:?}");
+        }
+        for encoding in [None, Some(""), Some("identity")] {
+            assert_eq!(OtlpCompression::of(encoding), Some(OtlpCompression::None), "{encoding:?}");
+        }
+        for encoding in ["gzip", "GZIP", " gzip"] {
+            assert_eq!(OtlpCompression::of(Some(encoding)), Some(OtlpCompression::Gzip), "{encoding:?}");
+        }
+        for encoding in ["lz4", "zstd", "snappy", "deflate", "x-gzip", "gzip, gzip"] {
+            assert_eq!(OtlpCompression::of(Some(encoding)), None, "{encoding:?}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::kept::{Kept, State};
 use crate::mirror::order::board::{Board, Bounds, Holds, Place, Set};
-use crate::mirror::order::Wire;
+use crate::mirror::order::{By, Protocol, Wire};
 
 /// See the module.
 #[derive(Debug)]
@@ -79,10 +79,11 @@ impl Lane {
     }
 
     /// The next copy whose series should be read, with what to read.
-    pub(super) fn unread(&self) -> Option<(Place, Arc<Wire>)> {
+    pub(super) fn unread(&self) -> Option<(Place, Arc<Wire>, Protocol)> {
         let at = self.board.unread().next()?;
         let kept = self.copies.get(&at)?;
-        Some((at, Arc::clone(&kept.wire)))
+        let By::Series(protocol) = kept.by else { return None };
+        Some((at, Arc::clone(&kept.wire), protocol))
     }
 
     pub(super) fn learn(&mut self, at: Place, set: Set) {

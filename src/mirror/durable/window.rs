@@ -18,7 +18,7 @@ use super::kept::{Kept, State};
 use super::lane::Lane;
 use super::message::Recovered;
 use crate::mirror::order::board::{self, Holds, Place, Set};
-use crate::mirror::order::{By, Wire};
+use crate::mirror::order::{By, Protocol, Wire};
 use refill::Recovery;
 pub(super) use refill::{Back, Brought, Want};
 
@@ -156,7 +156,7 @@ impl Window {
         let holds = match (self.bounds.ordered, kept.by) {
             (false, _) => Holds::Known(Set::Nothing),
             (true, By::Sender(sender)) => Holds::Sender(sender),
-            (true, By::Series) => holds,
+            (true, By::Series(_)) => holds,
         };
         self.bytes += kept.bytes;
         self.copies += 1;
@@ -314,12 +314,12 @@ impl Window {
     }
 
     /// The next body to read, of one lane after the other.
-    pub(super) fn unread(&mut self) -> Option<(Key, Arc<Wire>)> {
+    pub(super) fn unread(&mut self) -> Option<(Key, Arc<Wire>, Protocol)> {
         while let Some(tenant) = self.reading.pop_front() {
             let Some(lane) = self.lanes.get_mut(&tenant) else { continue };
-            if let Some((at, wire)) = lane.unread() {
+            if let Some((at, wire, protocol)) = lane.unread() {
                 self.reading.push_back(tenant);
-                return Some(((tenant, at), wire));
+                return Some(((tenant, at), wire, protocol));
             }
             lane.reads = false;
         }

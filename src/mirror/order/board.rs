@@ -9,12 +9,14 @@
 //!   specification's order has one request in progress for each series, so whatever still was in progress shares no
 //!   series with it. This is what lets copies go without being read while the mirror is about as fast as the
 //!   primary.
-//! - **Ordered by sender**: it waits for the earlier copies of its sender that trailed when it arrived. Such senders
-//!   promise no order among requests in progress at the same time, and would be slowed for nothing if they got one.
+//! - **Ordered by sender** (Influx): it waits for the earlier copies of its sender that trailed when it arrived. Such
+//!   senders promise no order among requests in progress at the same time, and would be slowed for nothing if they got
+//!   one.
 //! - **One by its series, one by its sender**: they do not wait for each other. A sender's order exists between a
 //!   request and an answer that it has seen, and nobody splits one series over two protocols and alternates between
 //!   them in step; as a rule the two protocols do not even yield equal labels. The other choice would make each
-//!   OTLP copy a barrier for all remote write of its tenant.
+//!   Influx copy a barrier for all other writes of its tenant. For the same reason the sets of OTLP and of remote
+//!   write never meet: their fingerprints are made under different keys.
 //! - **No series at all**: it waits for none, and none waits for it.
 //!
 //! Besides, the arrival times of copies in flight stay within a spread of the oldest unfinished one, because a TSDB

@@ -12,6 +12,11 @@
 //!   copies have waited some milliseconds does the order thread read what they carry and let go what may go; a
 //!   distant mirror so gets all the concurrency there is. When that thread is behind, the first rule goes on alone.
 //!
+//! Remote write is told apart by its series. OTLP is told apart by the `job` and `instance` of its series, since the
+//! rest of their labels depends on the receiver's settings: all that one instance of a service writes goes in its
+//! order, however many instances write through one collector or from one address. Influx is not read: a copy waits for
+//! those of its sender.
+//!
 //! Enters: copies, with their tenant. Leaves: the same copies, now or later. Workers hold their own waiting copies;
 //! only places and permits cross threads.
 
@@ -24,6 +29,7 @@ use std::sync::Weak;
 
 use http::HeaderValue;
 
+use crate::paths::Kind;
 use board::Place;
 pub(super) use queue::Reader;
 
@@ -41,10 +47,28 @@ pub(crate) struct Wire {
 /// What orders a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
-    /// The series in its body.
-    Series,
-    /// Its sender: the hash of tenant and peer. OTLP and Influx senders promise no more.
+    /// The series in its body, which is of this protocol.
+    Series(Protocol),
+    /// Its sender: the hash of tenant and peer. Influx senders promise no more.
     Sender(u64),
+}
+
+impl By {
+    /// What orders a write of this kind. `sender` is asked for where its series are not read.
+    pub(super) fn of(kind: Kind, sender: impl FnOnce() -> u64) -> Self {
+        match kind {
+            Kind::Write => Self::Series(Protocol::RemoteWrite),
+            Kind::OtlpWrite => Self::Series(Protocol::Otlp),
+            _ => Self::Sender(sender()),
+        }
+    }
+}
+
+/// A protocol whose bodies say which series they carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    RemoteWrite,
+    Otlp,
 }
 
 /// Names a tenant's queue of one mirror.

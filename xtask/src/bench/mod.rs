@@ -5,12 +5,14 @@
 //! compared. The proxy has CPU 0 to itself; the clients and both clusters share CPU 1 as processes of their own.
 //!
 //! The rooms: [`variant`] what is measured, [`proxy`] a running one, [`upstream`] the two clusters, [`load`] the
-//! clients, [`child`] how this process talks to those two, [`measure`] one measurement, [`report`] the page.
+//! clients, [`child`] how this process talks to those two, [`measure`] one measurement, [`order`] the figures that no
+//! load shows, [`report`] the page.
 
 mod child;
 mod client;
 mod load;
 mod measure;
+mod order;
 mod proc;
 mod proxy;
 mod report;
@@ -90,6 +92,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(proc::cpus() >= 2, "needs two CPUs: one for the proxy, one for clients and upstreams");
     setup::run()?;
     let variants = variants(options.self_check)?;
+    let order = order::measure()?;
     proc::pin_this_process(LOAD_CPU)?;
 
     let mut bench = Bench::start(variants, options.connections, options.duration())?;
@@ -98,7 +101,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for size in &options.sizes {
         results.push((size.clone(), bench.size(size, options.rounds())?));
     }
-    let page = report::page(&bench, &idle, &results, options);
+    let page = report::page(&bench, &idle, &order, &results, options);
     println!("{page}");
     if let Some(file) = options.page() {
         fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;

@@ -6,6 +6,9 @@
 //! - A series is the sum of its labels: a sum forgets the order, and unlike an exclusive or it does not forget a
 //!   label that stands there twice.
 //!
+//! An OTLP target is the numbers of its `job` and `instance`, mixed under a key of their own: what stands for all series
+//! of a target is no series of remote write.
+//!
 //! A label with an empty value counts as no label. That is how Prometheus and Mimir store it, so two spellings of
 //! one series, with and without it, must not differ.
 //!
@@ -24,7 +27,9 @@ use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 
 /// The number of the empty string, and of no other.
-const EMPTY: u64 = 0;
+pub(super) const EMPTY: u64 = 0;
+/// Makes another key of the one for labels.
+const TARGET: u64 = 0x6a6f_622f_696e_7374;
 
 /// The key under which series are hashed. Sets can be compared only if they were made under one seed, so a process
 /// has one. Not printable, since whoever knows it can make series that collide.
@@ -79,6 +84,15 @@ impl LabelHasher {
         hasher.write_u64(value);
         hasher.finish()
     }
+
+    /// A target of OTLP, from the numbers of its `job` and its `instance`.
+    #[inline]
+    pub(super) fn target(&self, job: u64, instance: u64) -> u64 {
+        let mut hasher = FoldHasher::with_seed(self.pair ^ TARGET, &self.shared);
+        hasher.write_u64(job);
+        hasher.write_u64(instance);
+        hasher.finish()
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +139,18 @@ mod tests {
             let lengths: HashSet<u64> = (0..600).map(|length| hasher.string(&vec![byte; length])).collect();
             assert_eq!(lengths.len(), 600, "byte {byte}");
         }
+    }
+
+    #[test]
+    fn targets_are_no_series_and_differ_by_both_of_their_labels() {
+        let hasher = LabelHasher::new(Seed::fixed(7));
+        let [a, b] = ["a", "b"].map(|text| hasher.string(text.as_bytes()));
+        let targets = [(a, b), (b, a), (a, a), (a, EMPTY), (EMPTY, a), (EMPTY, EMPTY)];
+        let all: HashSet<u64> =
+            targets.iter().map(|(job, instance)| hasher.target(*job, *instance)).collect();
+        assert_eq!(all.len(), targets.len());
+        let series = [hasher.label(a, b), hasher.label(b, a), hasher.label(a, a), 0];
+        assert!(series.iter().all(|series| !all.contains(series)));
     }
 
     #[test]

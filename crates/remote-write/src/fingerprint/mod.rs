@@ -7,6 +7,7 @@
 //!
 //! - `hash`: what a fingerprint is.
 //! - `v1`, `v2`: the walk through the message of each version.
+//! - `otlp`: the walk through an OTLP push, whose series are told apart by their target alone.
 //! - `distinct`: the set.
 //!
 //! A series without samples, histograms and exemplars is not in the set: it changes nothing that order could harm
@@ -15,11 +16,15 @@
 //! Two senders' names for one series count as two: what a receiver does to labels afterwards (relabelling, the
 //! replica label of a high-availability pair) is not known here.
 //!
-//! Bounds: the uncompressed size, held against what the snappy block declares before memory is taken for it;
-//! [`MAX_SERIES`]; [`MAX_SYMBOLS`]. Work is linear in the uncompressed bytes. No input panics.
+//! A body of OTLP and one of remote write never meet: the same series as a rule has other labels by the other way, and
+//! nobody sends one series by both in turn.
+//!
+//! Bounds: the uncompressed size, held against what the compressed body declares before memory is taken for it, and
+//! against what gzip yields while it does; [`MAX_SERIES`]; [`MAX_SYMBOLS`]. Work is linear in the uncompressed bytes. No input panics.
 
 mod distinct;
 mod hash;
+mod otlp;
 mod v1;
 mod v2;
 
@@ -58,14 +63,16 @@ pub enum Series {
 pub enum Reason {
     /// The `Content-Type` names no message that all receivers agree on.
     Protocol,
-    /// The `Content-Encoding` is not snappy.
+    /// The `Content-Encoding` is none that is read here.
     Encoding,
-    /// The body declares more uncompressed bytes than the limit.
+    /// More uncompressed bytes than the limit.
     TooLarge,
     /// More than [`MAX_SERIES`] different series, or more than [`MAX_SYMBOLS`] symbols.
     TooMany,
-    /// No snappy block, or the message in it is no message, or refers to symbols that are not there.
+    /// Not compressed as it says, or the message in it is no message, or refers to symbols that are not there.
     Unreadable,
+    /// What tells its series apart is written so that receivers may read it differently.
+    Ambiguous,
 }
 
 impl Reason {
@@ -78,6 +85,7 @@ impl Reason {
             Self::TooLarge => "too_large",
             Self::TooMany => "too_many",
             Self::Unreadable => "unreadable",
+            Self::Ambiguous => "ambiguous",
         }
     }
 }
@@ -94,24 +102,28 @@ pub struct Scratch {
     max_uncompressed: usize,
     message: Vec<u8>,
     symbols: Vec<u64>,
+    joined: Vec<u8>,
 }
 
 impl Scratch {
     /// Sets are comparable among all `Scratch`es of one seed. `max_uncompressed` bounds a body's message, bytes.
     #[must_use]
     pub fn new(seed: Seed, max_uncompressed: usize) -> Self {
-        Self { hasher: LabelHasher::new(seed), max_uncompressed, message: Vec::new(), symbols: Vec::new() }
+        let hasher = LabelHasher::new(seed);
+        Self { hasher, max_uncompressed, message: Vec::new(), symbols: Vec::new(), joined: Vec::new() }
     }
 
     /// Gives back what a large body has taken.
     fn trim(&mut self) {
-        if self.message.capacity() > KEPT {
-            self.message = Vec::new();
+        for room in [&mut self.message, &mut self.joined] {
+            if room.capacity() > KEPT {
+                *room = Vec::new();
+            }
         }
     }
 }
 
-/// Reads the set of series that a body carries into `out`, whose former content is gone: ascending, each once.
+/// Reads the set of series that a body of remote write carries into `out`, whose former content is gone: ascending, each once.
 ///
 /// `content_type` is the header's value, empty if there was none. With [`Series::Everything`] `out` is empty.
 pub fn series(
@@ -122,6 +134,22 @@ pub fn series(
     out: &mut Vec<u64>,
 ) -> Series {
     let found = read(body, content_type, content_encoding, scratch, out);
+    answer(found, scratch, out)
+}
+
+/// The same for the body of an OTLP push: one fingerprint for each target, that is, `job` and `instance`.
+pub fn otlp_series(
+    body: &[u8],
+    content_type: &str,
+    content_encoding: Option<&str>,
+    scratch: &mut Scratch,
+    out: &mut Vec<u64>,
+) -> Series {
+    let found = otlp::read(body, content_type, content_encoding, scratch, out);
+    answer(found, scratch, out)
+}
+
+fn answer(found: Result<usize, Reason>, scratch: &mut Scratch, out: &mut Vec<u64>) -> Series {
     scratch.trim();
     match found {
         Ok(count) => Series::Known(count),
@@ -143,7 +171,7 @@ fn read(
     if !is_snappy(content_encoding) {
         return Err(Reason::Encoding);
     }
-    let Scratch { hasher, max_uncompressed, message, symbols } = scratch;
+    let Scratch { hasher, max_uncompressed, message, symbols, .. } = scratch;
     let message = uncompress(body, *max_uncompressed, message)?;
     let mut found = Distinct::new(out);
     match version {

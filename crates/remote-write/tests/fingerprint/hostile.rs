@@ -12,13 +12,13 @@ use crate::model::request;
 use crate::{Set, cases, read, scratch, snappy, v1, v2};
 
 /// What is done to a message: a few bytes changed, put in or taken out, and the end cut off.
-type Damage = (Vec<(prop::sample::Index, u8, u8)>, Option<prop::sample::Index>);
+pub(crate) type Damage = (Vec<(prop::sample::Index, u8, u8)>, Option<prop::sample::Index>);
 
-fn damage() -> impl Strategy<Value = Damage> {
+pub(crate) fn damage() -> impl Strategy<Value = Damage> {
     (vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..3), 1..6), any::<Option<prop::sample::Index>>())
 }
 
-fn damaged(mut bytes: Vec<u8>, (changes, cut): Damage) -> Vec<u8> {
+pub(crate) fn damaged(mut bytes: Vec<u8>, (changes, cut): Damage) -> Vec<u8> {
     for (place, byte, how) in changes {
         let place = place.index(bytes.len().max(1));
         match how {
@@ -32,7 +32,7 @@ fn damaged(mut bytes: Vec<u8>, (changes, cut): Damage) -> Vec<u8> {
 }
 
 /// The one thing that must never happen: a receiver finds a series that the set lacks.
-fn nothing_is_missing(set: &Set, seen: &Set) -> Result<(), TestCaseError> {
+pub(crate) fn nothing_is_missing(set: &Set, seen: &Set) -> Result<(), TestCaseError> {
     if let (Ok(set), Ok(seen)) = (set, seen) {
         for fingerprint in seen {
             prop_assert!(set.binary_search(fingerprint).is_ok(), "a series that prost reads is missing");

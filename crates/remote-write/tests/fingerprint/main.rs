@@ -5,12 +5,13 @@
 mod hostile;
 mod limits;
 mod model;
+mod otlp;
 mod real;
 mod same;
 mod spelling;
 
 use proptest::test_runner::{Config, RngSeed};
-use remote_write::fingerprint::{DEFAULT_MAX_UNCOMPRESSED, Reason, Scratch, Seed, series};
+use remote_write::fingerprint::{DEFAULT_MAX_UNCOMPRESSED, Reason, Scratch, Seed, Series, series};
 use remote_write::{HEADERS, HEADERS_V2};
 
 /// The set of a body, or why there is none.
@@ -22,9 +23,13 @@ fn scratch() -> Scratch {
 
 /// Reads a body and checks what holds of every answer.
 fn read(body: &[u8], content_type: &str) -> Set {
-    use remote_write::fingerprint::Series;
     let mut out = vec![1, 2, 3];
-    match series(body, content_type, Some("snappy"), &mut scratch(), &mut out) {
+    let series = series(body, content_type, Some("snappy"), &mut scratch(), &mut out);
+    checked(series, out)
+}
+
+fn checked(series: Series, out: Vec<u64>) -> Set {
+    match series {
         Series::Known(count) => {
             assert_eq!(count, out.len());
             assert!(out.is_sorted_by(|a, b| a < b), "ascending, each once");

@@ -10,7 +10,7 @@ use remote_write::{Label, TimeSeries, WriteRequest};
 pub(crate) struct Spelling(u64);
 
 /// A field that is written: its bytes, tag included.
-type Field = Vec<u8>;
+pub(crate) type Field = Vec<u8>;
 
 impl Spelling {
     pub(crate) fn new(seed: u64) -> Self {
@@ -18,20 +18,20 @@ impl Spelling {
     }
 
     /// A number below `bound`, by splitmix64.
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((mixed ^ mixed >> 31) % bound as u64) as usize
     }
 
-    fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for place in (1..items.len()).rev() {
             items.swap(place, self.below(place + 1));
         }
     }
 
-    fn varint(&mut self, value: u64) -> Vec<u8> {
+    pub(crate) fn varint(&mut self, value: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         prost::encoding::encode_varint(value, &mut bytes);
         if self.below(8) == 0 {
@@ -44,11 +44,11 @@ impl Spelling {
         bytes
     }
 
-    fn number(&mut self, field: u32, value: u64) -> Field {
+    pub(crate) fn number(&mut self, field: u32, value: u64) -> Field {
         [self.varint(u64::from(field << 3)), self.varint(value)].concat()
     }
 
-    fn bytes(&mut self, field: u32, bytes: &[u8]) -> Field {
+    pub(crate) fn bytes(&mut self, field: u32, bytes: &[u8]) -> Field {
         [&self.varint(u64::from(field << 3 | 2)), &self.varint(bytes.len() as u64), bytes].concat()
     }
 
@@ -64,7 +64,7 @@ impl Spelling {
     }
 
     /// Some of the fields that nobody knows, anywhere among those of a message.
-    fn message(&mut self, mut fields: Vec<Field>) -> Vec<u8> {
+    pub(crate) fn message(&mut self, mut fields: Vec<Field>) -> Vec<u8> {
         while self.below(6) == 0 {
             let place = self.below(fields.len() + 1);
             let unknown = self.unknown();

@@ -15,9 +15,9 @@ use crate::mirror::durable::kept::{Kept, State, Tally};
 use crate::mirror::durable::record::{self, Malformed};
 use crate::mirror::durable::window::Back;
 use crate::mirror::hand_over::wire;
+use crate::mirror::order::board::Set;
 use crate::mirror::head;
 use crate::mirror::order::{By, Reader, Wire};
-use crate::paths::Kind;
 use crate::stats::mirror::unix_ms;
 
 /// What a mirror's copies are made with.
@@ -66,8 +66,12 @@ impl Rebuild {
             content_type: decoded.head.headers.get(CONTENT_TYPE).cloned(),
             content_encoding: decoded.head.headers.get(CONTENT_ENCODING).cloned(),
         });
-        let by = if facts.kind == Kind::InfluxWrite { By::Sender(facts.sender) } else { By::Series };
-        let set = reader.read(&wire);
+        let by = By::of(facts.kind, || facts.sender);
+        let set = match by {
+            By::Series(protocol) => reader.read(&wire, protocol),
+            // Of no matter: it is known by its sender.
+            By::Sender(_) => Set::Everything,
+        };
         let kept = Kept {
             place: position.place,
             arrived: instant(arrival_ms),

@@ -109,8 +109,8 @@ impl Delivery {
     /// Reads the series of one copy, if some have waited long enough. Returns whether there may be more.
     pub(super) fn read_one(&self) -> bool {
         let next = self.window.borrow_mut().unread();
-        let Some((key, wire)) = next else { return false };
-        let set = self.reader.borrow_mut().read(&wire);
+        let Some((key, wire, protocol)) = next else { return false };
+        let set = self.reader.borrow_mut().read(&wire, protocol);
         self.window.borrow_mut().learn(key, set);
         true
     }

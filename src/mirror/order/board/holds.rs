@@ -7,7 +7,7 @@ pub(crate) enum Holds {
     Unknown,
     /// Read.
     Known(Set),
-    /// Ordered by its sender (OTLP, Influx): the hash of tenant and peer. Known from the head of the request, so
+    /// Ordered by its sender (Influx): the hash of tenant and peer. Known from the head of the request, so
     /// nothing that entered as unknown becomes this.
     Sender(u64),
 }
@@ -20,6 +20,6 @@ pub(crate) enum Set {
     Series(Box<[u64]>),
     /// None: a metadata-only write.
     Nothing,
-    /// Unreadable, or too many to keep: any series of the tenant, for good.
+    /// Unreadable (OTLP in JSON is), or too many to keep: any series of the tenant, for good.
     Everything,
 }

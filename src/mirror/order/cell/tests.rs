@@ -2,7 +2,7 @@
 
 use std::sync::Weak;
 
-use super::super::By;
+use super::super::{By, Protocol};
 use super::*;
 
 const ROOM: usize = 32;
@@ -29,7 +29,13 @@ impl Rig {
     }
 
     fn take_begun(&self, tenant: u64, arrived_ms: u64, behind: u64) -> (Held, Way) {
-        let entry = |place| Entry { place, arrived_ms, worker: 0, by: By::Series, wire: Weak::new() };
+        let entry = |place| Entry {
+            place,
+            arrived_ms,
+            worker: 0,
+            by: By::Series(Protocol::RemoteWrite),
+            wire: Weak::new(),
+        };
         let (ticket, way) = Ticket::take(&self.cells, self.cells.key(tenant), behind, entry);
         (Held(ticket), way)
     }

@@ -11,7 +11,7 @@ use super::super::*;
 use crate::mirror::budget::{Budget, Held};
 use crate::mirror::durable::message::Arrived;
 use crate::mirror::durable::record;
-use crate::mirror::order::{By, Wire};
+use crate::mirror::order::{By, Protocol, Wire};
 use crate::paths::Kind;
 
 /// No test comes near it unless it fails.
@@ -98,7 +98,7 @@ impl Running {
             stored: Bytes::from(format!("stored {place} ")),
             wire: Arc::new(Wire { chunks, body_chunks: 2, content_type: None, content_encoding: None }),
             kind: Kind::Write,
-            by: By::Series,
+            by: By::Series(Protocol::RemoteWrite),
             timeout: Duration::from_secs(1),
             held: Held::take(&self.budgets.0, size as u64, &self.budgets.1).unwrap(),
             saved: None,
