@@ -26,6 +26,10 @@ impl Budget {
         self.taken.fetch_update(Relaxed, Relaxed, within).is_ok()
     }
 
+    fn is_half_taken(&self) -> bool {
+        self.taken.load(Relaxed) > self.limit / 2
+    }
+
     fn give(&self, n: u64) {
         self.taken.fetch_sub(n, Relaxed);
     }
@@ -170,6 +174,11 @@ impl Held {
     /// Bytes held.
     pub(crate) fn bytes(&self) -> u64 {
         self.n
+    }
+
+    /// More than half of the bound on bytes, or on copies, is taken.
+    pub(crate) fn is_short(&self) -> bool {
+        self.bytes.is_half_taken() || self.copies.is_half_taken()
     }
 }
 

@@ -27,7 +27,21 @@ impl<S: Fs> Backlog<S> {
         let mut appended = Vec::with_capacity(records.len());
         match self.append_all(records, &mut appended) {
             Ok(()) => Ok(appended),
-            Err(source) => Err(AppendError { appended, source }),
+            Err(source) => {
+                if matches!(source, StoreError::NoSpace { .. }) {
+                    self.end_finished_segment();
+                }
+                Err(AppendError { appended, source })
+            }
+        }
+    }
+
+    /// On a full disk the segment that is written may be all that takes room: when nobody needs its records any more,
+    /// it ends here, and the next checkpoint removes it.
+    fn end_finished_segment(&mut self) {
+        let active = self.active.as_ref().and_then(|active| self.segments.get(&active.number));
+        if active.is_some_and(|segment| segment.bytes > FILE_HEADER && segment.index.live_records() == 0) {
+            self.retire(false);
         }
     }
 

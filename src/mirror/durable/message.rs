@@ -61,6 +61,12 @@ pub(crate) enum ToDelivery {
     Recovered(Recovered),
     /// A copy. `saved`: it is in the backlog; otherwise only in memory.
     Copy(Box<Arrived>, bool),
+    /// A copy that is in the backlog, and was not kept in memory because too much is.
+    OnDisk {
+        /// Hash of its tenant.
+        tenant: u64,
+        place: u64,
+    },
     /// These copies, handed on as not saved, are in the backlog now. Some may have been there all the time.
     Saved(Vec<u64>),
     /// The client of this copy may be answered from now on.

@@ -124,6 +124,16 @@ impl Window {
         self.set_aside(kept)
     }
 
+    /// A newcomer that is on disk only.
+    pub(super) fn arrive_on_disk(&mut self, tenant: u64, place: u64) {
+        if let Some(recovery) = &mut self.recovery {
+            recovery.behind.push_back((tenant, place));
+            return;
+        }
+        self.lane(tenant).spilled.push_back(place);
+        self.grow_hungry(tenant);
+    }
+
     /// A copy that waits on disk leaves memory; one that is in no backlog stays as long as there is room.
     fn set_aside(&mut self, kept: Kept) -> Whereto {
         if kept.saved {

@@ -58,6 +58,11 @@ impl Store {
                     self.checkpoint(shared);
                 }
                 Some(StoreError::Full { .. }) if each > 1 => each = 1,
+                // What is finished may take the room that is missing.
+                Some(StoreError::NoSpace { .. }) if !room_made => {
+                    room_made = true;
+                    self.checkpoint(shared);
+                }
                 Some(error) => {
                     shared.stats.append_failures.inc();
                     shared.tell_trouble(&error);

@@ -33,9 +33,6 @@ use opening::{Closed, Opening};
 use store::{Shared, Store, now_ms};
 use trouble::Trouble;
 
-/// Below the workers', above the order thread's.
-const NICENESS: i32 = 5;
-
 /// What a backlog thread is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -72,8 +69,7 @@ impl Default for Pace {
 /// Starts the thread. It ends with [`ToBacklog::Close`], or when nobody is left who could send a message.
 pub(crate) fn spawn(parts: Parts) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("backlog".to_owned()).spawn(move || {
-        // Best effort: without it the thread merely competes on equal terms.
-        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+        // At the workers' priority: it computes little, and what it does not write in time is not safe.
         Thread::new(parts).run();
     })
 }
@@ -185,7 +181,12 @@ impl Thread {
             match message {
                 ToBacklog::Copy(copy) => {
                     let saved = !refused.contains(&copy.place);
-                    self.shared.tell(ToDelivery::Copy(copy, saved));
+                    // What is safe need not fill the memory that newcomers need, should delivery be behind.
+                    if saved && copy.held.is_short() {
+                        self.shared.tell(ToDelivery::OnDisk { tenant: copy.tenant, place: copy.place });
+                    } else {
+                        self.shared.tell(ToDelivery::Copy(copy, saved));
+                    }
                 }
                 ToBacklog::Trail(place) => self.shared.tell(ToDelivery::Trail(place)),
                 ToBacklog::Done(places) => self.done(places),

@@ -15,6 +15,7 @@ impl Delivery {
         match message {
             ToDelivery::Recovered(recovered) => self.recovered(recovered),
             ToDelivery::Copy(arrived, saved) => self.arrived(*arrived, saved),
+            ToDelivery::OnDisk { tenant, place } => self.window.borrow_mut().arrive_on_disk(tenant, place),
             ToDelivery::Saved(places) => self.window.borrow_mut().saved(&places),
             ToDelivery::Trail(place) => self.window.borrow_mut().trail(place),
             ToDelivery::Read(found) => self.found(found),

@@ -120,6 +120,7 @@ impl Running {
             }
             ToDelivery::Copy(copy, true) => format!("copy {}", copy.place),
             ToDelivery::Copy(copy, false) => format!("unsaved {}", copy.place),
+            ToDelivery::OnDisk { place, .. } => format!("on disk {place}"),
             ToDelivery::Saved(places) => format!("saved {places:?}"),
             ToDelivery::Trail(place) => format!("trail {place}"),
             ToDelivery::Read(_) => "read".to_owned(),
