@@ -176,7 +176,7 @@ async fn c10_after_answers_of_503_a_mirror_sees_a_ramp_of_durable_copies() {
     let switch = Switch::on(Treatment::refused(503));
     let (clusters, _backlog) = before(Receiver::switched(&switch).await, Delivery::Durable).await;
     crowd(&clusters, 0..1).finish().await;
-    clusters.reaches(RETRIES, 12).await;
+    clusters.reaches(RETRIES, 6).await;
     let before = clusters.secondary.begun();
     switch.set(Treatment::after(&Latency::constant(20)));
     assert_eq!(clusters.assert_kept().await.received, WAITING as u64);

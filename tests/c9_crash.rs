@@ -95,7 +95,9 @@ async fn c9_newcomers_stand_behind_what_was_recovered() {
 async fn ends_soon_and_keeps(treatment: Option<Treatment>) {
     const COUNT: usize = 20;
     let (switch, backlog) = (Switch::on(Treatment::prompt()), Backlog::new());
-    let mut clusters = before(Receiver::switched(&switch).await, &backlog).await;
+    let (primary, secondary) =
+        (Receiver::treating(Treatment::prompt()).await, Receiver::switched(&switch).await);
+    let mut clusters = Clusters::durable(primary, secondary, &backlog, &[("timeout", "300ms")]).await;
     match &treatment {
         Some(treatment) => switch.set(treatment.clone()),
         None => clusters.secondary.stop().await,

@@ -213,7 +213,7 @@ impl<L: Load> Sender<L> {
         if !share.allows(self.in_flight.get() + self.dialing.get()) {
             return;
         }
-        let waiting = self.queue.borrow().len();
+        let waiting = self.queue.borrow().len() + self.readmitted.borrow().len();
         let dials = waiting.min(self.open.get().clamp(1, limits::MIRROR_DIALS_MAX));
         let connections = self.settings.connections.min(share.limit());
         while self.dialing.get() < dials
@@ -251,7 +251,8 @@ impl<L: Load> Sender<L> {
         let length = length.min(limits::DIAL_PAUSE_MAX);
         self.pause.set(Some(Pause { until: Instant::now() + length, length }));
         if self.open.get() == 0 {
-            let failed = std::mem::take(&mut *self.queue.borrow_mut());
+            let mut failed = std::mem::take(&mut *self.readmitted.borrow_mut());
+            failed.append(&mut self.queue.borrow_mut());
             self.settings.share.troubled(self.in_flight.get(), None);
             for copy in failed {
                 if let Some(stats) = self.settings.stats.clusters.get(self.settings.cluster) {
