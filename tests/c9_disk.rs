@@ -52,7 +52,8 @@ async fn c9_copies_beyond_a_full_disk_wait_in_memory() {
     write(&clusters, "away", 60).await;
     let ledger = clusters.proxy.ledger(SECONDARY).await;
     assert_eq!((ledger.pending, ledger.received), (60, 62), "{ledger:?}");
-    let kept = until("some copies on disk", async || Some(clusters.number(COPIES).await).filter(|&n| n > 0)).await;
+    let kept =
+        until("some copies on disk", async || Some(clusters.number(COPIES).await).filter(|&n| n > 0)).await;
     assert!(kept < 60, "{kept} of 60 copies on a disk for about 20");
     clusters.secondary.resume().await;
     assert_eq!(clusters.assert_kept().await.delivered(), 62);

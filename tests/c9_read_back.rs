@@ -12,11 +12,7 @@ async fn away(backlog: &Backlog, settings: &[(&'static str, &str)]) -> Clusters 
 }
 
 /// The same with receivers that treat every request so.
-async fn treating(
-    treatment: Treatment,
-    backlog: &Backlog,
-    settings: &[(&'static str, &str)],
-) -> Clusters {
+async fn treating(treatment: Treatment, backlog: &Backlog, settings: &[(&'static str, &str)]) -> Clusters {
     let primary = Receiver::treating(treatment.clone()).await;
     let mut secondary = Receiver::treating(treatment).await;
     secondary.stop().await;

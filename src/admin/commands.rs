@@ -144,7 +144,10 @@ mod tests {
         let mut fixture = fixture::new();
         let names: Vec<_> = fixture.view.config.mirrors.iter().map(|mirror| mirror.name.clone()).collect();
         for (index, name) in names.iter().enumerate() {
-            let query = format!("mirror={}", percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC));
+            let query = format!(
+                "mirror={}",
+                percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC)
+            );
             assert_eq!(pause(&fixture.view, &Query::parse(&query)).status, StatusCode::OK);
             assert_eq!(fixture.commands.try_recv().unwrap(), Command::Hold { mirror: index, held: true });
         }

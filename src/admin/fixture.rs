@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, watch};
 use super::{Command, View};
 use crate::lifecycle::Lifecycle;
 use crate::mirror::ledger::Ledger;
-use crate::stats::mirror::Outcome;
 use crate::stats::Stats;
+use crate::stats::mirror::Outcome;
 
 /// What no answer may contain.
 pub(crate) const SECRET: &str = "c2VjcmV0";

@@ -94,7 +94,9 @@ impl Reporter {
     /// The ledger, once, at the end.
     pub(super) fn conclude(&self) {
         for (index, mirror) in self.config.mirrors.iter().enumerate() {
-            let received: u64 = self.stats.threads()
+            let received: u64 = self
+                .stats
+                .threads()
                 .filter_map(|worker| worker.mirrors.get(index))
                 .map(|m| m.received.get())
                 .sum();
@@ -107,7 +109,8 @@ impl Reporter {
 }
 
 fn outcome_total(stats: &Stats, mirror: usize, outcome: Outcome) -> u64 {
-    stats.threads()
+    stats
+        .threads()
         .filter_map(|worker| worker.mirrors.get(mirror))
         .map(|ledger| ledger.outcome(outcome))
         .sum()

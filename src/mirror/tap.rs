@@ -22,8 +22,8 @@ use super::body::CopyBody;
 pub(crate) use super::hand_over::Unsaved;
 use super::hand_over::{Collected, Complete, Trailing};
 use super::head::Framing;
-use super::leg::Leg;
 use super::ledger::Outcome;
+use super::leg::Leg;
 use crate::paths::Kind;
 
 /// Collects one request for its mirrors. Empty (and free) where the route has none.
@@ -118,8 +118,10 @@ impl Tap {
     pub(crate) fn finish(&mut self, trailers: Option<&HeaderMap>) {
         let Some(collector) = self.collector.take() else { return };
         let Collector { mirrors, legs, body, request, .. } = *collector;
-        let complete = Complete { len: body.len(), chunks: body.finish(), trailers: trailers.cloned(), request };
-        let is_later = |leg: &Leg| mirrors.target(leg.mirror).is_some_and(|t| t.settings.when == When::Answered);
+        let complete =
+            Complete { len: body.len(), chunks: body.finish(), trailers: trailers.cloned(), request };
+        let is_later =
+            |leg: &Leg| mirrors.target(leg.mirror).is_some_and(|t| t.settings.when == When::Answered);
         let (later, now): (Vec<_>, Vec<_>) = legs.into_iter().partition(is_later);
         self.trailing.extend(complete.hand_over(&mirrors, now));
         if !later.is_empty() {

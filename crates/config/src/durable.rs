@@ -72,6 +72,13 @@ pub(crate) fn read<'a>(object: &mut Object<'a>, mirror: &mut Mirror) -> Option<P
                     "lower `max_request`: one record of the backlog has at most 1GiB",
                 );
             }
+            if mirror.buffer < mirror.max_request.saturating_mul(2) {
+                delivery.refuse::<()>(
+                    "durable delivery needs a `buffer` of twice `max_request`",
+                    "raise `buffer` or lower `max_request`: half of the buffer is for requests on their way in, half for \
+                     copies that wait",
+                );
+            }
             mirror.delivery = Delivery::Durable(backlog);
             Some(Place { delivery, path })
         }

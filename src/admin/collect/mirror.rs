@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::cluster::Answers;
 use super::{Kind, Metrics, Unit, Value, sanitized, sum};
 use crate::admin::View;
-use crate::stats::histogram::HistogramSum;
 use crate::stats::backlog::BacklogStats;
+use crate::stats::histogram::HistogramSum;
 use crate::stats::mirror::{MirrorStats, Outcome, Path, unix_ms};
 
 /// Text name, Prometheus name, kind, help.
@@ -107,10 +107,16 @@ const BACKLOG_ROWS: [BacklogRow; 10] = [
         "1 while the backlog is in use, 0 while copies are in memory only.",
         |b| b.open.get(),
     ),
-    ("bytes", "mimir_mirror_backlog_bytes", Kind::Gauge, "Bytes of the backlog's files.", |b| b.disk_bytes.get()),
-    ("copies", "mimir_mirror_backlog_copies", Kind::Gauge, "Copies in the backlog without an outcome.", |b| {
-        b.records.get()
+    ("bytes", "mimir_mirror_backlog_bytes", Kind::Gauge, "Bytes of the backlog's files.", |b| {
+        b.disk_bytes.get()
     }),
+    (
+        "copies",
+        "mimir_mirror_backlog_copies",
+        Kind::Gauge,
+        "Copies in the backlog without an outcome.",
+        |b| b.records.get(),
+    ),
     ("segments", "mimir_mirror_backlog_segments", Kind::Gauge, "Files of the backlog.", |b| b.segments.get()),
     (
         "appended_bytes",

@@ -8,8 +8,8 @@
 //! those that went out.
 
 mod attempts;
-mod receive;
 mod rebuild;
+mod receive;
 mod run;
 
 use std::cell::{Cell, RefCell};

@@ -109,8 +109,6 @@ pub(crate) struct Found {
     pub(crate) unreadable: Vec<u64>,
     /// Places that were asked for and are not there: they had their outcome before, or expired.
     pub(crate) gone: Vec<u64>,
-    /// Places that were asked for and did not fit, in their order.
-    pub(crate) left: Vec<u64>,
     /// After [`ToBacklog::ReadFrom`]: where to go on; `None` when there is no more.
     pub(crate) next: Option<u64>,
 }

@@ -94,11 +94,7 @@ pub(crate) enum Malformed {
 }
 
 /// The part of a payload before the body. `None` for what is never kept: no write, or a head beyond 4 GiB.
-pub(crate) fn encode(
-    head: &Parts,
-    facts: &Facts,
-    keep_credentials: bool,
-) -> Option<Bytes> {
+pub(crate) fn encode(head: &Parts, facts: &Facts, keep_credentials: bool) -> Option<Bytes> {
     let mut out = Vec::with_capacity(1 << 10);
     out.resize(FIXED, 0);
     out.extend_from_slice(head.method.as_str().as_bytes());

@@ -54,6 +54,7 @@ impl Durable {
     pub(crate) fn start(plan: Plan<'_>) -> io::Result<(Self, Gate)> {
         let Plan { config, mirror, backlog, stats, backlog_stats, addresses, pace, own_address } = plan;
         let (to_backlog, inbox) = mpsc::channel();
+        #[allow(clippy::disallowed_methods, reason = "a copy in it holds its part of the mirror's bounds")]
         let (to_delivery, messages) = tokio_mpsc::unbounded_channel();
         let first_place = unix_ms() << PLACES_A_MILLISECOND_BITS;
         let in_flight = Arc::new(InFlight::default());
@@ -110,6 +111,7 @@ impl Durable {
 }
 
 /// Waits for a thread, but not for ever.
+#[allow(clippy::disallowed_methods, reason = "the process ends; this thread serves nobody")]
 fn join(thread: JoinHandle<()>, longest: Duration) {
     let until = Instant::now() + longest;
     while !thread.is_finished() && Instant::now() < until {

@@ -293,7 +293,8 @@ impl Window {
             lane.copies.iter().filter(|(_, kept)| over(kept)).map(move |(&at, _)| (tenant, at))
         });
         let keys: Vec<Key> = keys.collect();
-        let aside: Vec<Kept> = self.unsaved.extract_if(|_, kept| is_over(kept)).map(|(_, kept)| kept).collect();
+        let aside: Vec<Kept> =
+            self.unsaved.extract_if(|_, kept| is_over(kept)).map(|(_, kept)| kept).collect();
         self.bytes = aside.iter().fold(self.bytes, |bytes, kept| bytes.saturating_sub(kept.bytes));
         self.copies -= aside.len();
         (keys, aside)

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::answer::Answer;
-use super::write::Cursor;
 use super::verdict::Attempt;
+use super::write::Cursor;
 use super::{Load, Sender, Slot, verdict};
 use crate::deadline::Deadline;
 use crate::limits;
@@ -81,12 +81,7 @@ struct Connection<'a, L> {
 }
 
 impl<'a, L: Load> Connection<'a, L> {
-    fn new(
-        sender: &'a Rc<Sender<L>>,
-        stream: TcpStream,
-        address: SocketAddr,
-        slot: &'a Rc<Slot<L>>,
-    ) -> Self {
+    fn new(sender: &'a Rc<Sender<L>>, stream: TcpStream, address: SocketAddr, slot: &'a Rc<Slot<L>>) -> Self {
         let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
         Self { sender, stats, stream, address, slot, deadline: sender.settings.wheel.deadline() }
     }

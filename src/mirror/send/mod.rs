@@ -25,10 +25,10 @@ use crate::deadline::Wheel;
 use crate::limits;
 use crate::stats::WorkerStats;
 use pace::{Leave, Share};
-pub(super) use verdict::{Attempt, Meaning};
+pub(crate) use verdict::{Attempt, Meaning};
 
 /// Who stands behind a copy. `ended` and `expired` give the copy back.
-pub(super) trait Load: Sized + 'static {
+pub(crate) trait Load: Sized + 'static {
     /// An attempt has ended.
     fn ended(copy: Copy<Self>, attempt: Attempt);
 

@@ -10,16 +10,16 @@ use crate::stats::mirror::Outcome;
 
 /// How an attempt ended.
 #[derive(Debug)]
-pub(in crate::mirror) struct Attempt {
+pub(crate) struct Attempt {
     /// What the copy's outcome is if there is no further attempt.
-    pub(in crate::mirror) outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// The answer's `Retry-After`.
-    pub(in crate::mirror) retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// What an attempt means for those that follow (contracts C9, C10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::mirror) enum Meaning {
+pub(crate) enum Meaning {
     /// The mirror has taken the copy, or has judged what is in it: another attempt would end the same way.
     Final,
     /// The mirror's door did not let it in: a rolling ingress, an expired token. Says nothing about the data.
@@ -36,7 +36,7 @@ impl Attempt {
         Self { outcome, retry_after: None }
     }
 
-    pub(in crate::mirror) fn meaning(&self) -> Meaning {
+    pub(crate) fn meaning(&self) -> Meaning {
         match self.outcome {
             Outcome::FailedUnauthorized | Outcome::FailedClientError => Meaning::Door,
             Outcome::FailedRateLimited => Meaning::Limited,
@@ -52,7 +52,7 @@ impl Attempt {
     }
 
     /// Whether the mirror may have taken the copy without saying so.
-    pub(in crate::mirror) fn may_have_been_taken(&self) -> bool {
+    pub(crate) fn may_have_been_taken(&self) -> bool {
         matches!(
             self.outcome,
             Outcome::FailedServerError

@@ -162,8 +162,9 @@ impl Store {
     pub(super) fn read(&mut self, places: &[u64], bytes_max: u64) -> Found {
         let batch = self.backlog.read_places(places, bytes_max);
         self.changed |= !batch.damaged.is_empty();
-        let backlog::PlacesBatch { records, damaged, unreadable, gone, left } = batch;
-        Found { records, damaged, unreadable, gone, left, next: None }
+        // What did not fit stays where it is, and is asked for again.
+        let backlog::PlacesBatch { records, damaged, unreadable, gone, .. } = batch;
+        Found { records, damaged, unreadable, gone, next: None }
     }
 
     pub(super) fn read_from(&mut self, place: u64, bytes_max: u64) -> Found {

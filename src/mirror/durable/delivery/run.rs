@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use config::model::{Backlog, Config, MirrorPolicy, Order};
+use config::model::{Backlog, Config, Mirror, MirrorPolicy, Order};
 use http::HeaderValue;
 use remote_write::fingerprint::{Scratch, Seed};
 use tokio::runtime::LocalOptions;
@@ -122,16 +122,7 @@ fn delivery(
 ) -> Option<(Rc<Delivery>, tokio_mpsc::UnboundedReceiver<ToDelivery>)> {
     let settings = plan.config.mirrors.get(plan.mirror)?.clone();
     let ledger = Rc::new(Ledger::new(Arc::clone(&plan.stats), plan.mirror)?);
-    let bounds = Bounds {
-        // The other half is for newcomers on their way here.
-        bytes: settings.buffer / 2,
-        copies: settings.max_copies as usize / 2,
-        board: board::Bounds {
-            max_spread_ms: limits::ORDER_SPREAD.as_millis() as u64,
-            max_fingerprints: limits::ORDER_FINGERPRINTS,
-        },
-        ordered: settings.order == Order::Series,
-    };
+    let bounds = bounds(&settings);
     let published = plan.addresses;
     let endpoints = Endpoints::new(Arc::clone(&published.borrow()));
     tokio::task::spawn_local(Rc::clone(&endpoints).follow(published));
@@ -149,7 +140,7 @@ fn delivery(
     let scratch = Scratch::new(Seed::random(), limits::ORDER_UNCOMPRESSED);
     let delivery = Rc::new(Delivery {
         window: RefCell::new(Window::new(bounds)),
-        sender: sender,
+        sender,
         pace: plan.pace,
         ledger,
         in_flight: plan.in_flight,
@@ -174,4 +165,17 @@ fn delivery(
         leaving: Cell::new(false),
     });
     Some((delivery, plan.messages))
+}
+
+fn bounds(settings: &Mirror) -> Bounds {
+    Bounds {
+        // The other half is for newcomers on their way here.
+        bytes: settings.buffer / 2,
+        copies: settings.max_copies as usize / 2,
+        board: board::Bounds {
+            max_spread_ms: limits::ORDER_SPREAD.as_millis() as u64,
+            max_fingerprints: limits::ORDER_FINGERPRINTS,
+        },
+        ordered: settings.order == Order::Series,
+    }
 }
