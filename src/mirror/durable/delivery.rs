@@ -13,7 +13,7 @@ mod receive;
 mod run;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::in_flight::InFlight;
-use super::kept::{Kept, Tally};
+use super::kept::{Kept, State, Tally};
 use super::message::ToBacklog;
 use super::window::{Key, Want, Window};
 use crate::mirror::ledger::{Ledger, Outcome};
@@ -46,6 +46,8 @@ struct Delivery {
     asked: RefCell<VecDeque<Want>>,
     /// Outcomes that the backlog does not know of yet.
     done: RefCell<Vec<u64>>,
+    /// Copies with an outcome, until the backlog has said that it knows: it may let go of them in the meantime.
+    settled: RefCell<HashSet<u64>>,
     /// Copies that rest, by when they are tried again.
     resting: RefCell<BTreeSet<(Instant, Key)>>,
     /// Copies whose rest is over.
@@ -79,6 +81,10 @@ impl Delivery {
             let Some(key) = next else { break };
             self.launch(key);
         }
+        // First what is over, so that it is not read again.
+        if self.window.borrow().wants() {
+            self.tell_done();
+        }
         loop {
             let want = self.window.borrow_mut().want(now);
             let Some(want) = want else { break };
@@ -101,7 +107,8 @@ impl Delivery {
         let rested = self.again.borrow().len();
         for _ in 0..rested {
             let key = self.again.borrow_mut().pop_front()?;
-            if self.window.borrow_mut().get_mut(key).is_none() {
+            let rests = |kept: &mut Kept| kept.state == State::Resting;
+            if !self.window.borrow_mut().get_mut(key).is_some_and(rests) {
                 continue;
             }
             match self.pace.ask(key.0, now) {
@@ -139,9 +146,11 @@ impl Delivery {
 
     /// Books a copy that is not in the window.
     fn settle(&self, place: u64, outcome: Outcome) {
-        self.ledger.count(outcome);
-        self.ledger.settled.inc();
-        self.done.borrow_mut().push(place);
+        if self.settled.borrow_mut().insert(place) {
+            self.ledger.count(outcome);
+            self.ledger.settled.inc();
+            self.done.borrow_mut().push(place);
+        }
     }
 
     /// Books a copy in the window.
@@ -167,6 +176,8 @@ impl Delivery {
 
     /// The process leaves: what is only in memory is lost, the rest is for the next one.
     fn leave(&self) {
+        let flying = self.window.borrow().unsaved_flying();
+        flying.into_iter().for_each(|key| self.finish(key, Outcome::FailedTimeout));
         self.end_unsaved(Outcome::DroppedShutdown, |_| true);
         self.tell_done();
         self.tell(ToBacklog::Close);

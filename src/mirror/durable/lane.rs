@@ -16,7 +16,6 @@ use crate::mirror::order::{By, Protocol, Wire};
 pub(super) struct Lane {
     pub(super) board: Board,
     pub(super) copies: BTreeMap<Place, Kept>,
-    next: u64,
     /// Places on disk, in order of arrival.
     pub(super) spilled: VecDeque<u64>,
     /// How many of the first of them are being read.
@@ -40,7 +39,6 @@ impl Lane {
         Self {
             board: Board::new(bounds),
             copies: BTreeMap::new(),
-            next: 0,
             spilled: VecDeque::new(),
             asked: 0,
             not_before: None,
@@ -56,10 +54,8 @@ impl Lane {
         self.copies.is_empty() && self.spilled.is_empty()
     }
 
-    /// A copy joins those in memory. Returns its place in the lane's order.
-    pub(super) fn enter(&mut self, kept: Kept, holds: Holds, trails: bool) -> Place {
-        let at = Place(self.next);
-        self.next += 1;
+    /// A copy joins those in memory, at this place of the lane's order, which is above all earlier ones.
+    pub(super) fn enter(&mut self, at: Place, kept: Kept, holds: Holds, trails: bool) {
         self.bytes += kept.bytes;
         let entered = self.board.enter(at, kept.arrived_ms, holds);
         debug_assert!(entered, "places enter in their order");
@@ -67,7 +63,6 @@ impl Lane {
             self.board.trail(at);
         }
         self.copies.insert(at, kept);
-        at
     }
 
     /// The copy has its final outcome.

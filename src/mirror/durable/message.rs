@@ -75,6 +75,8 @@ pub(crate) enum ToDelivery {
     Read(Found),
     /// Copies that the backlog let go of; those in flight are not among them.
     Expired(Vec<u64>, Why),
+    /// What was told with [`ToBacklog::Done`] is known: it will not be named as expired any more.
+    Forgotten(Vec<u64>),
     /// The process leaves.
     Leave,
 }

@@ -10,7 +10,7 @@
 
 mod refill;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +40,10 @@ pub(super) struct Bounds {
 pub(super) struct Window {
     bounds: Bounds,
     lanes: HashMap<u64, Lane>,
+    /// The place in order of the next copy that comes into memory: no two copies ever have the same.
+    next: u64,
+    /// Places that wait on disk, by what is known of lanes and recovery, but have their outcome.
+    ended: HashSet<u64>,
     /// Copies in memory by their place in the backlog.
     known: HashMap<u64, Key>,
     /// Copies that are in no backlog, but have to wait behind others that are only there.
@@ -76,6 +80,8 @@ impl Window {
         Self {
             bounds,
             lanes: HashMap::new(),
+            next: 0,
+            ended: HashSet::new(),
             known: HashMap::new(),
             unsaved: HashMap::new(),
             fresh: Vec::new(),
@@ -109,19 +115,19 @@ impl Window {
 
     /// A newcomer, in the order of arrival.
     pub(super) fn arrive(&mut self, tenant: u64, kept: Kept) -> Whereto {
-        if let Some(recovery) = &mut self.recovery {
-            recovery.behind.push_back((tenant, kept.place));
-            return self.set_aside(kept);
-        }
-        let has_room = self.has_room(tenant, kept.bytes);
-        let lane = self.lane(tenant);
-        if lane.spilled.is_empty() && has_room {
+        let waits = self.recovery.is_some()
+            || self.lanes.get(&tenant).is_some_and(|lane| !lane.spilled.is_empty())
+            || !self.has_room(tenant, kept.bytes);
+        if !waits {
             self.enter(tenant, kept, Holds::Unknown, false);
             return Whereto::Window;
         }
-        lane.spilled.push_back(kept.place);
-        self.grow_hungry(tenant);
-        self.set_aside(kept)
+        let place = kept.place;
+        let whereto = self.set_aside(kept);
+        if whereto != Whereto::Refused {
+            self.arrive_on_disk(tenant, place);
+        }
+        whereto
     }
 
     /// A newcomer that is on disk only.
@@ -170,8 +176,9 @@ impl Window {
         };
         self.bytes += kept.bytes;
         self.copies += 1;
-        let place = kept.place;
-        let at = self.lane(tenant).enter(kept, holds, trails);
+        let (place, at) = (kept.place, Place(self.next));
+        self.next += 1;
+        self.lane(tenant).enter(at, kept, holds, trails);
         self.known.insert(place, (tenant, at));
         self.fresh.push((tenant, at));
         self.take_turns(tenant);
@@ -195,8 +202,7 @@ impl Window {
                 }
             } else if let Some(kept) = self.unsaved.remove(place) {
                 // It waits on disk from here on, like those before it.
-                self.bytes = self.bytes.saturating_sub(kept.bytes);
-                self.copies -= 1;
+                self.forget_unsaved(&kept);
             }
         }
     }
@@ -270,12 +276,22 @@ impl Window {
         if self.lanes.get(&tenant).is_some_and(Lane::is_empty) {
             self.lanes.remove(&tenant);
         }
+        if self.is_empty() {
+            // Nothing is left that they could stand in.
+            self.ended = HashSet::new();
+        }
     }
 
     /// The backlog let go of this copy. `None` if it flies: then its attempt decides. Otherwise whether it was known
     /// here at all is of no matter: it has no outcome yet, and gets one now.
     pub(super) fn expire(&mut self, place: u64) -> Option<Option<Key>> {
-        let Some(&key) = self.known.get(&place) else { return Some(None) };
+        let Some(&key) = self.known.get(&place) else {
+            if let Some(kept) = self.unsaved.remove(&place) {
+                self.forget_unsaved(&kept);
+            }
+            self.ended.insert(place);
+            return Some(None);
+        };
         let kept = self.get_mut(key)?;
         if kept.state == State::Flying {
             // It is in memory only from now on.
@@ -295,9 +311,17 @@ impl Window {
         let keys: Vec<Key> = keys.collect();
         let aside: Vec<Kept> =
             self.unsaved.extract_if(|_, kept| is_over(kept)).map(|(_, kept)| kept).collect();
-        self.bytes = aside.iter().fold(self.bytes, |bytes, kept| bytes.saturating_sub(kept.bytes));
-        self.copies -= aside.len();
+        for kept in &aside {
+            self.forget_unsaved(kept);
+            self.ended.insert(kept.place);
+        }
         (keys, aside)
+    }
+
+    /// A copy that was set aside is set aside no more.
+    fn forget_unsaved(&mut self, kept: &Kept) {
+        self.bytes = self.bytes.saturating_sub(kept.bytes);
+        self.copies -= 1;
     }
 
     /// Newcomers that were not sent at once have to wait.
@@ -307,6 +331,21 @@ impl Window {
                 kept.waited = kept.state == State::Waiting;
             }
         }
+    }
+
+    /// Something is on disk that should be in memory.
+    pub(super) fn wants(&self) -> bool {
+        !self.hungry.is_empty() || self.recovery.is_some()
+    }
+
+    /// Copies on their way that are in no backlog.
+    pub(super) fn unsaved_flying(&self) -> Vec<Key> {
+        let flying = |kept: &Kept| !kept.saved && kept.state == State::Flying;
+        let lanes = self.lanes.iter();
+        let keys = lanes.flat_map(|(&tenant, lane)| {
+            lane.copies.iter().filter(|(_, kept)| flying(kept)).map(move |(&at, _)| (tenant, at))
+        });
+        keys.collect()
     }
 
     /// Nothing is in memory, and nothing waits to be read back.

@@ -1,12 +1,15 @@
-//! The clients: keep-alive connections in a closed loop, each sending the next request when the last is answered.
+//! The clients: keep-alive connections in a closed loop, each sending the next request when the last is answered, or, at
+//! a fixed rate, when it is time besides.
 //! One thread, one event loop, bodies made beforehand, so that the load costs little beside what it measures.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead as _, ErrorKind};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
 use hdrhistogram::Histogram;
+use mio::event::Event;
 use mio::{Events, Poll, Token};
 use remote_write::synthetic::Generator;
 
@@ -28,6 +31,9 @@ pub(crate) struct Options {
     /// Connections
     #[arg(long)]
     pub(super) connections: usize,
+    /// Requests a second over all connections; 0 is as many as are answered
+    #[arg(long, default_value_t = 0)]
+    pub(super) rate: u32,
 }
 
 /// What the clients saw in one run, in the order in which it goes over the line.
@@ -55,7 +61,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let first = bodies.first().map_or(0, Vec::len);
     let requests = bodies.iter().map(|body| request(body)).collect();
     let body_bytes = bodies.iter().map(|body| body.len() as u64).collect();
-    let mut load = Load { requests, body_bytes, clients: Vec::new(), poll: Poll::new()? };
+    let clients = Vec::new();
+    let mut load = Load { requests, body_bytes, clients, poll: Poll::new()?, rate: options.rate };
     println!("{first} {samples}");
     for line in io::stdin().lock().lines() {
         let [port, milliseconds] = numbers(&line?)?;
@@ -86,6 +93,7 @@ struct Load {
     body_bytes: Vec<u64>,
     clients: Vec<Client>,
     poll: Poll,
+    rate: u32,
 }
 
 impl Load {
@@ -99,43 +107,37 @@ impl Load {
 
     /// Keeps every connection busy for the time given, then lets the requests in flight end.
     fn run(&mut self, duration: Duration) -> Result<Tally> {
-        let Self { requests, body_bytes, clients, poll } = self;
-        let begin = Instant::now();
-        let (mut bytes, mut not_ok, mut busy) = (0, 0, 0);
         let mut latencies = Histogram::<u64>::new_with_bounds(1, LATENCY_MAX_US, 3)?;
-        for (client, request) in clients.iter_mut().zip(requests.iter()) {
-            client.start(request)?;
-            busy += 1;
-        }
+        let (mut bytes, mut not_ok, mut busy) = (0, 0, 0);
+        let begin = Instant::now();
+        let mut timetable = Timetable::new(begin, self.clients.len(), self.rate);
         let mut events = Events::with_capacity(1024);
-        while busy > 0 {
-            match poll.poll(&mut events, Some(SILENCE_MAX)) {
+        loop {
+            while let Some(index) = timetable.next(begin + duration) {
+                if let (Some(client), Some(request)) = (self.clients.get_mut(index), self.requests.get(index))
+                {
+                    client.start(request)?;
+                    busy += 1;
+                }
+            }
+            if busy == 0 && timetable.is_over(begin + duration) {
+                break;
+            }
+            match self.poll.poll(&mut events, Some(timetable.pause().unwrap_or(SILENCE_MAX))) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => other?,
             }
-            if events.is_empty() {
+            if events.is_empty() && timetable.pause().is_none() {
                 bail!("no answer to {busy} requests within {SILENCE_MAX:?}");
             }
             for event in &events {
                 let index = event.token().0;
-                let (Some(client), Some(request)) = (clients.get_mut(index), requests.get(index)) else {
-                    continue;
-                };
-                if event.is_writable() {
-                    client.send(request)?;
-                }
-                if !event.is_readable() {
-                    continue;
-                }
-                let Some((status, micros)) = client.receive(request)? else { continue };
+                let Some((status, micros)) = self.attend(event)? else { continue };
                 latencies.saturating_record(micros);
                 not_ok += u64::from(status != 200);
-                bytes += body_bytes.get(index).copied().unwrap_or_default();
-                if begin.elapsed() < duration {
-                    client.start(request)?;
-                } else {
-                    busy -= 1;
-                }
+                bytes += self.body_bytes.get(index).copied().unwrap_or_default();
+                busy -= 1;
+                timetable.answered(index);
             }
         }
         Ok(Tally {
@@ -146,5 +148,68 @@ impl Load {
             p50_us: latencies.value_at_quantile(0.5),
             p99_us: latencies.value_at_quantile(0.99),
         })
+    }
+
+    /// Does what a connection is ready for. Status and time of an answer that is complete now.
+    fn attend(&mut self, event: &Event) -> Result<Option<(u16, u64)>> {
+        let index = event.token().0;
+        let (Some(client), Some(request)) = (self.clients.get_mut(index), self.requests.get(index)) else {
+            return Ok(None);
+        };
+        if event.is_writable() {
+            client.send(request)?;
+        }
+        if event.is_readable() { client.receive(request) } else { Ok(None) }
+    }
+}
+
+/// When each connection sends its next request.
+struct Timetable {
+    /// From one request of a connection to its next; none if it follows the answer at once.
+    interval: Duration,
+    /// When each connection sent last, or will.
+    times: Vec<Instant>,
+    /// Connections without a request, in the order of their times.
+    free: VecDeque<usize>,
+}
+
+impl Timetable {
+    fn new(begin: Instant, connections: usize, rate: u32) -> Self {
+        let each = Duration::from_secs(1).checked_div(rate).unwrap_or_default();
+        let count = u32::try_from(connections).unwrap_or(u32::MAX);
+        Self {
+            interval: each * count,
+            times: (0..count).map(|index| begin + each * index).collect(),
+            free: (0..connections).collect(),
+        }
+    }
+
+    /// A connection whose time has come, unless that is at the end or later.
+    fn next(&mut self, end: Instant) -> Option<usize> {
+        let (&index, now) = (self.free.front()?, Instant::now());
+        let at = *self.times.get(index)?;
+        if at > now || now >= end {
+            return None;
+        }
+        self.free.pop_front()
+    }
+
+    fn answered(&mut self, index: usize) {
+        if let Some(at) = self.times.get_mut(index) {
+            // What is late is not made up for: the load must not come in waves.
+            *at = (*at + self.interval).max(Instant::now() - self.interval);
+        }
+        self.free.push_back(index);
+    }
+
+    /// Until the next connection's time.
+    fn pause(&self) -> Option<Duration> {
+        let at = self.times.get(*self.free.front()?)?;
+        Some(at.saturating_duration_since(Instant::now()))
+    }
+
+    fn is_over(&self, end: Instant) -> bool {
+        self.free.front().and_then(|&index| self.times.get(index)).is_none_or(|&at| at >= end)
+            || Instant::now() >= end
     }
 }

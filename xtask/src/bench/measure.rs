@@ -71,6 +71,7 @@ struct Counts {
 pub(super) struct Bench {
     pub(super) variants: [Variant; 2],
     pub(super) connections: usize,
+    pub(super) rate: u32,
     pub(super) duration: Duration,
     upstream: Helper,
     ports: Ports,
@@ -79,11 +80,17 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn start(variants: [Variant; 2], connections: usize, duration: Duration) -> Result<Self> {
+    /// `rate`: requests a second, or 0 for as many as are answered.
+    pub(super) fn start(
+        variants: [Variant; 2],
+        connections: usize,
+        rate: u32,
+        duration: Duration,
+    ) -> Result<Self> {
         let mut upstream = Helper::start("bench-upstream", &[])?;
         let [primary, secondary] = upstream.numbers()?;
         let ports = Ports { primary: u16::try_from(primary)?, secondary: u16::try_from(secondary)? };
-        Ok(Self { variants, connections, duration, upstream, ports, repeats: 0 })
+        Ok(Self { variants, connections, rate, duration, upstream, ports, repeats: 0 })
     }
 
     /// Memory of each variant before its first request, in KiB.
@@ -100,7 +107,11 @@ impl Bench {
     /// All rounds with one body size. Who goes first changes, so that neither always follows the other.
     pub(super) fn size(&mut self, size: &Size, rounds: usize) -> Result<Vec<Pair>> {
         eprintln!("{size}: preparing bodies");
-        let arguments = [format!("--bytes={}", size.bytes), format!("--connections={}", self.connections)];
+        let arguments = [
+            format!("--bytes={}", size.bytes),
+            format!("--connections={}", self.connections),
+            format!("--rate={}", self.rate),
+        ];
         let mut load = Helper::start("bench-load", &arguments)?;
         let [bytes, samples] = load.numbers()?;
         eprintln!("{size}: {bytes} bytes with {samples} samples");
@@ -116,7 +127,10 @@ impl Bench {
                 let envoy = self.quiet(&envoy, &mut load)?;
                 Pair { ours: self.quiet(&ours, &mut load)?, envoy }
             };
-            eprintln!("{size}: round {}: Envoy needs {:.2} times the CPU", round + 1, pair.advantage());
+            let [first, second] = &self.variants;
+            let advantage = pair.advantage();
+            let (first, second) = (first.name, second.name);
+            eprintln!("{size}: round {}: {second} needs {advantage:.2} times the CPU of {first}", round + 1);
             pairs.push(pair);
         }
         Ok(pairs)

@@ -10,6 +10,7 @@
 
 mod child;
 mod client;
+mod durable;
 mod load;
 mod measure;
 mod order;
@@ -93,21 +94,30 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::run()?;
     let variants = variants(options.self_check)?;
     let order = order::measure()?;
+    let store = if options.self_check { Vec::new() } else { durable::store()? };
     proc::pin_this_process(LOAD_CPU)?;
 
-    let mut bench = Bench::start(variants, options.connections, options.duration())?;
+    let mut bench = Bench::start(variants, options.connections, 0, options.duration())?;
     let idle = bench.idle()?;
     let mut results = Vec::new();
     for size in &options.sizes {
         results.push((size.clone(), bench.size(size, options.rounds())?));
     }
-    let page = report::page(&bench, &idle, &order, &results, options);
+    let durable = if options.self_check {
+        Vec::new()
+    } else {
+        let [ours, _] = &bench.variants;
+        durable::measure(&ours.binary.clone(), options.connections, options.rounds(), options.duration())?
+    };
+    let figures = report::Figures { idle, order, results, durable, store };
+    let page = report::page(&bench, &figures, options);
     println!("{page}");
     if let Some(file) = options.page() {
         fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
         eprintln!("written to {}", file.display());
     }
-    refuse_losses(&results)
+    let durable = figures.durable.iter().map(|measured| &measured.pairs);
+    refuse_losses(figures.results.iter().map(|(_, pairs)| pairs).chain(durable))
 }
 
 /// The release binary and Envoy, or Envoy twice.
@@ -129,8 +139,8 @@ fn variants(self_check: bool) -> Result<[Variant; 2]> {
 }
 
 /// A proxy that drops copies is cheap: the page says so, and the command fails.
-fn refuse_losses(results: &[(Size, Vec<Pair>)]) -> Result<()> {
-    let samples = results.iter().flat_map(|(_, pairs)| pairs).flat_map(|pair| [&pair.ours, &pair.envoy]);
+fn refuse_losses<'a>(results: impl Iterator<Item = &'a Vec<Pair>>) -> Result<()> {
+    let samples = results.flatten().flat_map(|pair| [&pair.ours, &pair.envoy]);
     let faulty = samples.filter(|sample| !sample.complete()).count();
     ensure!(faulty == 0, "{faulty} measurements lost copies or got answers other than 200");
     Ok(())

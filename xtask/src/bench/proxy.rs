@@ -29,6 +29,9 @@ impl Proxy {
         let port = free_port()?;
         let file = folder.join(format!("{}.yaml", variant.name));
         fs::write(&file, variant.configuration(port, upstreams))?;
+        if let Some(backlog) = variant.backlog.as_ref().filter(|backlog| backlog.exists()) {
+            fs::remove_dir_all(backlog)?;
+        }
         let log = folder.join(format!("{}.log", variant.name));
         let output = File::create(&log)?;
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::durable::Measured;
 use super::measure::{Bench, FOREIGN_MAX, Pair, Sample};
 use super::order::Cost;
 use super::size::Size;
@@ -12,20 +13,27 @@ use super::{Options, proc};
 /// How one variant's sample is picked from a round.
 type Side = fn(&Pair) -> &Sample;
 
+/// All that was measured.
+pub(super) struct Figures {
+    /// Idle memory in KiB: ours, Envoy's.
+    pub(super) idle: [u64; 2],
+    pub(super) order: Vec<Cost>,
+    pub(super) results: Vec<(Size, Vec<Pair>)>,
+    pub(super) durable: Vec<Measured>,
+    /// Lines of the store's own benchmark.
+    pub(super) store: Vec<String>,
+}
+
 /// The whole page as Markdown.
-pub(super) fn page(
-    bench: &Bench,
-    idle: &[u64; 2],
-    order: &[Cost],
-    results: &[(Size, Vec<Pair>)],
-    options: &Options,
-) -> String {
+pub(super) fn page(bench: &Bench, figures: &Figures, options: &Options) -> String {
+    let Figures { idle, order, results, durable, store } = figures;
     let mut page = String::from("# Benchmark against Envoy\n\n");
     page += &introduction(options);
     page += &overview(results);
     for (size, pairs) in results {
         page += &table(size, pairs, &bench.variants);
     }
+    page += &delivery(durable, store);
     page += &slow_path(order);
     page += &footprint(bench, idle);
     page += &method(bench, results, options);
@@ -92,6 +100,42 @@ fn copies<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
         return format!("all {requests}");
     }
     format!("**{lost} of {requests} lost, {not_ok} answers other than 200**")
+}
+
+fn delivery(durable: &[Measured], store: &[String]) -> String {
+    if durable.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("## Durable delivery\n\n");
+    text += &wrap(
+        "The same binary with copies kept on disk, beside copies kept in memory, at a fixed rate: at saturation the disk \
+         would be what is measured.\n\n",
+    );
+    text += "| body | requests/s | CPU µs a request, durable | in memory | ratio | p99 µs, durable | in memory | ratio | copies |\n";
+    text += "|---|---|---|---|---|---|---|---|---|\n";
+    for Measured { size, rate, pairs } in durable {
+        let figure = |pick: fn(&Pair) -> f64| summary(pairs.iter().map(pick)).median;
+        let cpu = summary(pairs.iter().map(|pair| pair.ours.cpu_us / pair.envoy.cpu_us));
+        let tail =
+            summary(pairs.iter().map(|pair| pair.ours.p99_us as f64 / pair.envoy.p99_us.max(1) as f64));
+        let _ = writeln!(
+            text,
+            "| {size} | {rate} | {:.1} | {:.1} | **{}** | {:.0} | {:.0} | {} | {} |",
+            figure(|pair| pair.ours.cpu_us),
+            figure(|pair| pair.envoy.cpu_us),
+            times(cpu),
+            figure(|pair| pair.ours.p99_us as f64),
+            figure(|pair| pair.envoy.p99_us as f64),
+            times(tail),
+            copies(pairs.iter().map(|pair| &pair.ours)),
+        );
+    }
+    text += "\nGoals: at most 1.25 times the CPU, and 1.05 times the p99.\n\n";
+    text += &wrap(
+        "The store by itself (`crates/backlog`), beside a plain sequential write of the same bytes with the same fsync \
+         schedule on the same disk (goal: 0.7 of it), and how long it takes to open:\n\n",
+    );
+    format!("{text}```text\n{}\n```\n\n", store.join("\n"))
 }
 
 fn slow_path(order: &[Cost]) -> String {

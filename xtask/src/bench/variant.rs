@@ -30,11 +30,18 @@ pub(super) struct Variant {
     pub(super) version: String,
     flags: &'static [&'static str],
     breakers: &'static str,
+    /// Where copies are kept on disk, if they are.
+    pub(super) backlog: Option<PathBuf>,
 }
 
 impl Variant {
     pub(super) fn mimir_mirror(binary: PathBuf) -> Result<Self> {
         Self::new("mimir-mirror", binary, &[], "")
+    }
+
+    /// The same with durable delivery, its backlog in this directory.
+    pub(super) fn durable(binary: PathBuf, backlog: PathBuf) -> Result<Self> {
+        Ok(Self { name: "durable", backlog: Some(backlog), ..Self::new("durable", binary, &[], "")? })
     }
 
     pub(super) fn envoy(binary: PathBuf) -> Result<Self> {
@@ -55,12 +62,17 @@ impl Variant {
             _ => version,
         };
         let binary_bytes = fs::metadata(&binary)?.len();
-        Ok(Self { name, binary, binary_bytes, version, flags, breakers })
+        Ok(Self { name, binary, binary_bytes, version, flags, breakers, backlog: None })
     }
 
     /// The configuration's text for one measurement.
     pub(super) fn configuration(&self, listener: u16, upstreams: Ports) -> String {
+        let durable = self.backlog.as_ref().map_or_else(String::new, |path| {
+            let settings = format!("delivery: durable, backlog: {{ path: '{}' }}", path.display());
+            format!("metadata: {{ filter_metadata: {{ mimir_mirror: {{ {settings} }} }} }}")
+        });
         TEMPLATE
+            .replace("@DURABLE@", &durable)
             .replace("@LISTENER@", &listener.to_string())
             .replace("@PRIMARY@", &upstreams.primary.to_string())
             .replace("@SECONDARY@", &upstreams.secondary.to_string())

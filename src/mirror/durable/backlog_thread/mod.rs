@@ -245,6 +245,7 @@ impl Thread {
         if let State::Open(store) = &mut self.state {
             store.acknowledge(&mut places);
         }
+        self.shared.tell(ToDelivery::Forgotten(places));
     }
 
     fn skip(&mut self) {

@@ -30,6 +30,8 @@ impl Load for Flight {
     /// Age is the backlog's business; should it come to this, the copy is tried again.
     fn expired(copy: Copy<Self>) {
         let Flight { delivery, key } = copy.load;
+        let place = delivery.window.borrow_mut().get_mut(key).map(|kept| kept.place);
+        place.into_iter().for_each(|place| delivery.in_flight.end(place));
         delivery.rest(key, Instant::now());
     }
 

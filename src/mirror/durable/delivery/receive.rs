@@ -20,6 +20,12 @@ impl Delivery {
             ToDelivery::Trail(place) => self.window.borrow_mut().trail(place),
             ToDelivery::Read(found) => self.found(found),
             ToDelivery::Expired(places, why) => self.expired(&places, why),
+            ToDelivery::Forgotten(places) => {
+                let mut settled = self.settled.borrow_mut();
+                for place in &places {
+                    settled.remove(place);
+                }
+            }
             ToDelivery::Leave => self.leaving.set(true),
         }
     }

@@ -103,6 +103,9 @@ async fn run(plan: Plan) {
             }
         }
     }
+    while let Ok(message) = messages.try_recv() {
+        delivery.receive(message);
+    }
     leave(&delivery).await;
 }
 
@@ -155,6 +158,7 @@ fn delivery(
         reader: RefCell::new(Reader::new(scratch)),
         asked: RefCell::default(),
         done: RefCell::default(),
+        settled: RefCell::default(),
         resting: RefCell::default(),
         again: RefCell::default(),
         limited: RefCell::default(),

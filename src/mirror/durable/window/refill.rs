@@ -79,6 +79,7 @@ impl Window {
         }
         for _ in 0..self.hungry.len() {
             let tenant = self.hungry.pop_front()?;
+            self.pass_ended(tenant);
             self.admit_unsaved(tenant);
             let room = self.room(tenant);
             let Some(lane) = self.lanes.get_mut(&tenant) else { continue };
@@ -122,11 +123,20 @@ impl Window {
         let share = (bytes / 2).saturating_sub(own);
         if own == 0 {
             let whole = (bytes + bytes / 8).saturating_sub(self.bytes);
-            return whole.min(share.max(1)).min(limits::BACKLOG_READ_BYTES);
+            let few = self.copies < copies + copies / 8;
+            return if few { whole.min(share.max(1)).min(limits::BACKLOG_READ_BYTES) } else { 0 };
         }
         let room = bytes.saturating_sub(self.bytes).min(share);
         // Small pieces are not worth a read.
         if self.copies >= copies || room < bytes / 16 { 0 } else { room.min(limits::BACKLOG_READ_BYTES) }
+    }
+
+    /// Passes over those that have had their outcome meanwhile.
+    fn pass_ended(&mut self, tenant: u64) {
+        let Some(lane) = self.lanes.get_mut(&tenant).filter(|lane| lane.asked == 0) else { return };
+        while lane.spilled.front().is_some_and(|place| self.ended.remove(place)) {
+            lane.spilled.pop_front();
+        }
     }
 
     /// Copies that are in no backlog and whose turn has come.
@@ -135,9 +145,9 @@ impl Window {
             let first = lane.spilled.front().filter(|_| lane.asked == 0);
             let Some(kept) = first.and_then(|place| self.unsaved.remove(place)) else { return };
             lane.spilled.pop_front();
-            self.bytes = self.bytes.saturating_sub(kept.bytes);
-            self.copies -= 1;
+            self.forget_unsaved(&kept);
             self.enter(tenant, kept, Holds::Unknown, true);
+            self.pass_ended(tenant);
         }
     }
 
@@ -156,7 +166,9 @@ impl Window {
         for _ in 0..asked {
             let Some(lane) = self.lanes.get_mut(&tenant) else { break };
             let Some(&place) = lane.spilled.front() else { break };
-            if let Some(Back { kept, set, .. }) = back.remove(&place) {
+            if self.ended.remove(&place) {
+                lane.spilled.pop_front();
+            } else if let Some(Back { kept, set, .. }) = back.remove(&place) {
                 lane.spilled.pop_front();
                 lane.refused = 0;
                 self.enter(tenant, kept, Holds::Known(set), true);
@@ -177,6 +189,13 @@ impl Window {
                 break;
             }
         }
+        // The backlog has given them up, wherever they stand.
+        for place in brought.damaged {
+            if !given_up.contains(&place) {
+                self.ended.insert(place);
+                given_up.push(place);
+            }
+        }
         given_up
     }
 
@@ -189,13 +208,22 @@ impl Window {
         self.reads = self.reads.saturating_sub(1);
         let Some(mut recovery) = self.recovery.take() else { return Vec::new() };
         recovery.asked = false;
-        let mut given_up = brought.damaged;
+        // Newcomers stand behind `end`: what is read of them here is read again in its turn.
+        let (mut given_up, newcomers): (Vec<u64>, Vec<u64>) =
+            brought.damaged.into_iter().partition(|&place| place < recovery.end);
+        self.ended.extend(&newcomers);
+        given_up.extend(newcomers);
+        let unreadable: Vec<u64> =
+            brought.unreadable.into_iter().filter(|&place| place < recovery.end).collect();
         let mut next = brought.next.unwrap_or(recovery.end);
         let mut stop = recovery.end;
-        if let Some(&place) = brought.unreadable.iter().min() {
+        if unreadable.is_empty() {
+            recovery.refused = 0;
+        }
+        if let Some(&place) = unreadable.iter().min() {
             recovery.refused += 1;
             if recovery.refused > limits::BACKLOG_READ_ATTEMPTS {
-                given_up.extend(brought.unreadable);
+                given_up.extend(unreadable);
                 recovery.refused = 0;
             } else {
                 recovery.not_before = Some(now + limits::BACKLOG_READ_PAUSE);
@@ -203,7 +231,7 @@ impl Window {
             }
         }
         for Back { tenant, kept, set } in brought.back {
-            if kept.place < stop {
+            if kept.place < stop && !self.ended.remove(&kept.place) {
                 self.bring(tenant, kept, set);
             }
         }

@@ -107,9 +107,15 @@ impl Running {
         self.send(ToBacklog::Copy(Box::new(arrived)));
     }
 
+    /// The next message but for the echo of what is done.
     pub(super) fn next(&mut self) -> ToDelivery {
-        let next = async { tokio::time::timeout(PATIENCE, self.delivery.recv()).await };
-        self.runtime.block_on(next).expect("a message in time").expect("the thread runs")
+        loop {
+            let next = async { tokio::time::timeout(PATIENCE, self.delivery.recv()).await };
+            let message = self.runtime.block_on(next).expect("a message in time").expect("the thread runs");
+            if !matches!(message, ToDelivery::Forgotten(_)) {
+                return message;
+            }
+        }
     }
 
     /// The next message, as a word or two.
@@ -125,6 +131,7 @@ impl Running {
             ToDelivery::Trail(place) => format!("trail {place}"),
             ToDelivery::Read(_) => "read".to_owned(),
             ToDelivery::Expired(places, why) => format!("expired {places:?} {why:?}"),
+            ToDelivery::Forgotten(_) => unreachable!("left out above"),
             ToDelivery::Leave => "leave".to_owned(),
         }
     }
