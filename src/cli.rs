@@ -26,7 +26,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Prints a configuration in another spelling.
     Convert(Convert),
-    /// Looks at the backlog of a durable mirror, or empties it.
+    /// Looks at the backlog of a durable mirror, sends what is in it, or empties it.
     Backlog(Backlog),
     /// Shows two clusters, a sender and the proxy between them, on this machine.
     Demo(crate::demo::Options),
@@ -72,6 +72,8 @@ pub(crate) enum BacklogAction {
         #[arg(long)]
         json: bool,
     },
+    /// Sends every copy in it to its mirror, and ends when all have an outcome. The proxy must not be running.
+    Drain(Drain),
     /// Lets go of every copy in it, for good. The proxy must not be running.
     Drop {
         #[command(flatten)]
@@ -80,6 +82,20 @@ pub(crate) enum BacklogAction {
         #[arg(long)]
         yes: bool,
     },
+}
+
+/// `mimir-mirror backlog drain`
+#[derive(Debug, Args)]
+pub(crate) struct Drain {
+    /// The configuration that says where the backlog is, and where its copies go.
+    #[arg(short = 'c', long, value_name = "FILE")]
+    pub(crate) config_path: PathBuf,
+    /// The name of its mirror in that configuration [default: every durable mirror].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) mirror: Option<String>,
+    /// When to give up; what is not delivered then stays.
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = config::duration)]
+    pub(crate) timeout: Duration,
 }
 
 /// Which backlog: a directory, or a mirror of a configuration.

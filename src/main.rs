@@ -5,10 +5,14 @@
 
 mod cli;
 mod control;
+mod offline;
+
+mod descriptors;
 mod lifecycle;
 mod limits;
 mod log;
 mod paths;
+mod signals;
 
 mod worker;
 
@@ -29,7 +33,6 @@ mod stats;
 
 mod admin;
 mod demo;
-mod offline;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -17,6 +17,7 @@ mod dsl;
 
 mod admin;
 mod backlog_command;
+mod backlog_drain;
 mod c10_polite;
 mod c1_answers;
 mod c1_connections;

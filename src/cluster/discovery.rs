@@ -9,21 +9,53 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::model::{Cluster, Discovery, Host, LookupFamily};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::Addresses;
+use crate::limits;
 use crate::stats::ControlStats;
 
 /// Longest pause between attempts while a cluster has no address at all.
 const RETRY_WITHOUT_ADDRESS: Duration = Duration::from_secs(1);
 
+/// A cluster whose addresses are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// In the configuration.
+    pub(crate) index: usize,
+    pub(crate) cluster: &'a Cluster,
+    /// Whether the first answer is waited for.
+    pub(crate) awaited: bool,
+}
+
+/// Starts discovery of these clusters, each in a task of its own, and waits a moment for the first answers of those that
+/// are awaited. Returns the addresses in the same order, and whether all of those answered.
+pub(crate) async fn start(
+    clusters: impl Iterator<Item = Wanted<'_>>,
+    stats: &Arc<ControlStats>,
+) -> (Vec<watch::Receiver<Addresses>>, bool) {
+    let (done, mut all_done) = mpsc::channel::<()>(1);
+    let (ignored, _) = mpsc::channel::<()>(1);
+    let mut published = Vec::new();
+    for Wanted { index, cluster, awaited } in clusters {
+        let (publish, receiver) = watch::channel(Addresses::from([]));
+        published.push(receiver);
+        let first = if awaited { done.clone() } else { ignored.clone() };
+        tokio::spawn(run(cluster.clone(), index, publish, Arc::clone(stats), first));
+    }
+    drop(done);
+    // `recv` ends when every first attempt has dropped its sender.
+    let answered = tokio::time::timeout(limits::FIRST_RESOLUTION, all_done.recv()).await.is_ok();
+    (published, answered)
+}
+
 /// Publishes the addresses of cluster `index`, for ever if it needs DNS. `first` is dropped after the first attempt.
-pub(crate) async fn run(
+async fn run(
     cluster: Cluster,
     index: usize,
     publish: watch::Sender<Addresses>,
     stats: Arc<ControlStats>,
-    first: tokio::sync::mpsc::Sender<()>,
+    first: mpsc::Sender<()>,
 ) {
     let mut first = Some(first);
     let mut failing = false;

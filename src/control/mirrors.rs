@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use config::model::{Config, Delivery};
+use config::model::Config;
 use http::HeaderValue;
 use tokio::sync::watch;
 
@@ -34,25 +34,18 @@ impl Running {
     ) -> std::io::Result<Self> {
         let mut running = Vec::new();
         for (index, (mirror, shared)) in config.mirrors.iter().zip(shared).enumerate() {
-            let of = |all: &[Option<_>]| all.get(index).cloned().flatten();
-            let parts = (of(&stats.deliveries), stats.backlogs.get(index).cloned().flatten());
-            let durable = match (&mirror.delivery, parts, addresses.get(mirror.cluster)) {
-                (Delivery::Durable(backlog), (Some(stats), Some(backlog_stats)), Some(addresses)) => {
-                    let (durable, gate) = Durable::start(Plan {
-                        config,
-                        mirror: index,
-                        backlog,
-                        stats: &stats,
-                        backlog_stats: &backlog_stats,
-                        addresses: addresses.clone(),
-                        pace: &shared.pace,
-                        own_address: own_address.clone(),
-                    })?;
-                    shared.gate = Some(gate);
-                    Some(durable)
-                }
-                _ => None,
-            };
+            let plan = addresses.get(mirror.cluster).map(|addresses| Plan {
+                config,
+                mirror: index,
+                stats,
+                addresses: addresses.clone(),
+                pace: &shared.pace,
+                own_address: own_address.clone(),
+            });
+            let durable = plan.map(Durable::start).transpose()?.flatten().map(|(durable, gate)| {
+                shared.gate = Some(gate);
+                durable
+            });
             running.push(Mirror { pace: Arc::clone(&shared.pace), durable });
         }
         Ok(Self(running))

@@ -3,10 +3,10 @@
 //! Enters: the configuration, signals, the admin's commands. Leaves: addresses and the phase of the process, which
 //! the workers watch. It binds, resolves, starts the workers, accepts, and ends everything in order.
 
-mod descriptors;
 mod mirrors;
 mod report;
 
+use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -14,19 +14,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use config::model::{Config, Requests};
-use http::HeaderValue;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::admin::{self, Command, View};
 use crate::cli::Serve;
-use crate::cluster::{Addresses, discovery};
+use crate::cluster::Addresses;
+use crate::cluster::discovery::{self, Wanted};
 use crate::lifecycle::Lifecycle;
-use crate::mirror::{Shared, order};
+use crate::mirror::{Shared, order, own_address};
 use crate::server::accept::{self, Acceptors, Seat};
+use crate::signals::Signals;
 use crate::stats::Stats;
 use crate::worker::{self, Phase, Plan};
-use crate::{limits, log};
+use crate::{descriptors, limits, log};
 use mirrors::Running;
 
 /// Runs the proxy until it is told to stop.
@@ -190,35 +190,6 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
     }
 }
 
-/// The signals that the process listens to.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Ready at a signal to stop, with its name.
-    async fn stop(&mut self) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                // As Envoy: a closed terminal must not end a proxy.
-                _ = self.hangup.recv() => tracing::warn!("SIGHUP is ignored: a new configuration needs a restart"),
-            }
-        }
-    }
-}
-
 /// Every listening socket, bound before anything else is started.
 struct Sockets {
     listeners: Vec<TcpListener>,
@@ -321,35 +292,16 @@ fn start_workers(
     Ok(Started { threads, seats, mirrors })
 }
 
-/// Starts discovery and waits a moment for its first answers. Clusters that only mirrors use are not waited for.
+/// Starts discovery. Clusters that only mirrors use are not waited for.
 async fn resolve(config: &Config, stats: &Stats) -> Vec<watch::Receiver<Addresses>> {
-    let (done, mut all_done) = mpsc::channel::<()>(1);
-    let (ignored, _) = mpsc::channel::<()>(1);
-    let routes = || {
-        let hosts = config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
-        hosts.flat_map(|host| &host.routes)
-    };
-    let mut published = Vec::new();
-    for (index, cluster) in config.clusters.iter().enumerate() {
-        let (publish, receiver) = watch::channel(Addresses::from([]));
-        published.push(receiver);
-        let is_primary = routes().any(|route| route.cluster == index);
-        let first = if is_primary { done.clone() } else { ignored.clone() };
-        let control = Arc::clone(&stats.control);
-        tokio::spawn(discovery::run(cluster.clone(), index, publish, control, first));
-    }
-    drop(done);
-    // `recv` ends when every first attempt has dropped its sender.
-    if tokio::time::timeout(limits::FIRST_RESOLUTION, all_done.recv()).await.is_err() {
+    let hosts = config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
+    let primaries: HashSet<usize> = hosts.flat_map(|host| &host.routes).map(|route| route.cluster).collect();
+    let clusters = config.clusters.iter().enumerate();
+    let clusters =
+        clusters.map(|(index, cluster)| Wanted { index, cluster, awaited: primaries.contains(&index) });
+    let (published, all_answered) = discovery::start(clusters, &stats.control).await;
+    if !all_answered {
         tracing::warn!("DNS has not answered for every primary yet; starting without");
     }
     published
-}
-
-/// The address that Envoy would call its own: the first that is not loopback.
-fn own_address() -> HeaderValue {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let own = interfaces.iter().map(|interface| interface.ip()).find(|ip| ip.is_ipv4() && !ip.is_loopback());
-    let text = own.map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string());
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("127.0.0.1"))
 }

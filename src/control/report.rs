@@ -1,7 +1,6 @@
 //! Says in the log what is lost, without logging on anyone's path: reads the counters once a second and writes a line
 //! when something was lost, at most one in ten seconds for each mirror.
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use config::model::Config;
 
 use crate::stats::Stats;
 use crate::stats::mirror::Outcome;
+use crate::stats::sums::{joined, listed};
 
 /// How often the counters are read.
 pub(super) const EVERY: Duration = Duration::from_secs(1);
@@ -59,7 +59,8 @@ impl Reporter {
     /// Reads the counters and says what is new.
     pub(super) fn look(&mut self) {
         for (index, mirror) in self.config.mirrors.iter().enumerate() {
-            let counts = losses().map(|outcome| outcome_total(&self.stats, index, outcome)).collect();
+            let sums = self.stats.mirror(index);
+            let counts = losses().map(|outcome| sums.outcome(outcome)).collect();
             let Some(news) = self.mirrors.get_mut(index).and_then(|said| said.news(counts)) else { continue };
             tracing::warn!(
                 mirror = mirror.name,
@@ -86,7 +87,7 @@ impl Reporter {
                 continue;
             };
             let names = ["connect_failed", "connect_timeout", "no_endpoint", "timeout", "reset"];
-            let requests = join(names.into_iter().zip(news).map(|(name, n)| (name.to_owned(), n)));
+            let requests = joined(names.into_iter().zip(news).map(|(name, n)| (name.to_owned(), n)));
             tracing::warn!(cluster = cluster.name, requests, "requests to the primary failed");
         }
     }
@@ -94,41 +95,10 @@ impl Reporter {
     /// The ledger, once, at the end.
     pub(super) fn conclude(&self) {
         for (index, mirror) in self.config.mirrors.iter().enumerate() {
-            let received: u64 = self
-                .stats
-                .threads()
-                .filter_map(|worker| worker.mirrors.get(index))
-                .map(|m| m.received.get())
-                .sum();
-            let all =
-                Outcome::ALL.into_iter().map(|outcome| (outcome, outcome_total(&self.stats, index, outcome)));
-            tracing::info!(mirror = mirror.name, received, copies = listed(all), "the mirror's ledger");
+            let sums = self.stats.mirror(index);
+            let (received, copies) = (sums.sum(|m| m.received.get()), sums.outcomes_text());
+            tracing::info!(mirror = mirror.name, received, copies, "the mirror's ledger");
         }
         tracing::info!("exiting");
     }
-}
-
-fn outcome_total(stats: &Stats, mirror: usize, outcome: Outcome) -> u64 {
-    stats
-        .threads()
-        .filter_map(|worker| worker.mirrors.get(mirror))
-        .map(|ledger| ledger.outcome(outcome))
-        .sum()
-}
-
-fn listed(counts: impl Iterator<Item = (Outcome, u64)>) -> String {
-    join(counts.map(|(outcome, n)| {
-        let (outcome, reason) = outcome.labels();
-        (if reason.is_empty() { outcome.to_owned() } else { format!("{outcome}/{reason}") }, n)
-    }))
-}
-
-fn join(counts: impl Iterator<Item = (String, u64)>) -> String {
-    let mut text = String::new();
-    for (name, n) in counts.filter(|&(_, n)| n > 0) {
-        let space = if text.is_empty() { "" } else { " " };
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{space}{name}={n}");
-    }
-    text
 }

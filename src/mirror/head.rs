@@ -45,6 +45,14 @@ pub(super) struct Rules<'a> {
     pub(super) forwarded_for: Option<&'a HeaderValue>,
 }
 
+/// The address that Envoy would call its own: the first that is not loopback.
+pub(crate) fn own_address() -> HeaderValue {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let own = interfaces.iter().map(|interface| interface.ip()).find(|ip| ip.is_ipv4() && !ip.is_loopback());
+    let text = own.map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string());
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("127.0.0.1"))
+}
+
 /// Writes request line and headers without the framing and the empty line that [`finish`] adds.
 pub(super) fn begin(head: &Parts, rules: Rules<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);

@@ -41,6 +41,7 @@ use crate::stats::mirror::Path;
 use budget::{Account, Budget, Lease};
 use copy::{Copy, Once};
 use durable::intake::{Gate, Intake};
+pub(crate) use head::own_address;
 use ledger::{Ledger, Outcome};
 use order::board::Place;
 use order::cell::{Cells, Handle, Ticket, Way};

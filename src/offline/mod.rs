@@ -1,8 +1,9 @@
-//! `mimir-mirror backlog`: looking at a durable mirror's backlog and emptying it, without the proxy.
+//! `mimir-mirror backlog`: looking at a durable mirror's backlog, sending what is in it and emptying it, without the proxy.
 //!
 //! Enters: a directory, or a mirror of a configuration file. Leaves: text for standard output, or why there is none.
 //! Looking changes nothing and works beside the proxy that uses the directory; emptying has it to itself.
 
+mod drain;
 mod json;
 mod summary;
 mod table;
@@ -15,7 +16,7 @@ use anyhow::{anyhow, bail};
 use backlog::fs::RealFs;
 use backlog::inspect::{Inspection, inspect};
 use backlog::{Backlog, Options, name_hash};
-use config::model::Delivery;
+use config::model::{Config, Delivery};
 
 use crate::cli;
 
@@ -28,6 +29,7 @@ pub(crate) fn run(command: &cli::Backlog) -> anyhow::Result<String> {
             let page = Page { target: &target, found: &found, verified: *verify };
             Ok(if *json { json::print(&page) } else { table::print(&page, now_ms()) })
         }
+        cli::BacklogAction::Drain(command) => drain::run(command),
         cli::BacklogAction::Drop { which, yes } => drop_all(&Target::of(which)?, *yes),
     }
 }
@@ -50,27 +52,35 @@ impl Target {
     fn of(which: &cli::Which) -> anyhow::Result<Self> {
         match (&which.directory, &which.config_path, &which.mirror) {
             (Some(directory), _, _) => Ok(Self { directory: directory.clone(), mirror: None }),
-            (None, Some(file), Some(mirror)) => Self::configured(file, mirror),
+            (None, Some(file), Some(mirror)) => Ok(Self::of_mirror(&load(file)?, file, mirror)?.1),
             _ => bail!("name the backlog's directory, or its mirror: -c FILE --mirror NAME"),
         }
     }
 
-    fn configured(file: &Path, name: &str) -> anyhow::Result<Self> {
-        let input = config::Input { path: Some(file.to_owned()), ..config::Input::default() };
-        let config = config::load(&input)
-            .map_err(|error| anyhow!("error initializing configuration '{}': {error}", file.display()))?;
-        let Some(mirror) = config.mirrors.iter().find(|mirror| mirror.name == name) else {
+    /// The mirror of this name, with its index in the configuration.
+    fn of_mirror(config: &Config, file: &Path, name: &str) -> anyhow::Result<(usize, Self)> {
+        let mut mirrors = config.mirrors.iter().enumerate();
+        let Some((index, mirror)) = mirrors.find(|(_, mirror)| mirror.name == name) else {
             let names: Vec<&str> = config.mirrors.iter().map(|mirror| mirror.name.as_str()).collect();
             bail!("'{}' has no mirror `{name}`, but {}", file.display(), words::listed(&names, "mirror"));
         };
         match &mirror.delivery {
             Delivery::Durable(backlog) => {
-                Ok(Self { directory: backlog.path.clone(), mirror: Some(mirror.name.clone()) })
+                let (directory, mirror) = (backlog.path.clone(), Some(mirror.name.clone()));
+                Ok((index, Self { directory, mirror }))
             }
             Delivery::Memory => {
                 bail!("the mirror `{name}` has no backlog: it is not set to `delivery: durable`")
             }
         }
+    }
+
+    /// An error while a process uses it.
+    fn is_free(&self, found: &Inspection) -> anyhow::Result<()> {
+        if found.in_use {
+            bail!("{} is in use by another process: stop the proxy first", self.directory.display());
+        }
+        Ok(())
     }
 
     /// The hash that stands for the mirror in its files.
@@ -93,6 +103,12 @@ impl Target {
     }
 }
 
+fn load(file: &Path) -> anyhow::Result<Config> {
+    let input = config::Input { path: Some(file.to_owned()), ..config::Input::default() };
+    config::load(&input)
+        .map_err(|error| anyhow!("error initializing configuration '{}': {error}", file.display()))
+}
+
 fn look(directory: &Path, verify: bool) -> anyhow::Result<Inspection> {
     inspect(&RealFs, directory, verify).map_err(|error| anyhow!("{error}"))
 }
@@ -101,17 +117,14 @@ fn look(directory: &Path, verify: bool) -> anyhow::Result<Inspection> {
 fn drop_all(target: &Target, yes: bool) -> anyhow::Result<String> {
     let directory = target.directory.display();
     let found = look(&target.directory, false)?;
-    if found.in_use {
-        bail!("{directory} is in use by another process: stop the proxy first");
-    }
+    target.is_free(&found)?;
     let all = summary::Summary::of(&found);
     if all.copies == 0 && found.unreadable.is_empty() {
         return Ok(format!("nothing to drop: {directory} holds no copies\n"));
     }
     let mirror = target.owner(&found)?;
     if !yes {
-        let copies = words::counted(all.copies, "copy", "copies");
-        bail!("{copies} {} would be dropped from {directory}; with --yes they are", all.whose_text());
+        bail!("{} would be dropped from {directory}; with --yes they are", all.copies_text());
     }
     let options = Options { mirror, ..Options::new("") };
     let (mut backlog, recovery) =

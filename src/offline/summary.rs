@@ -38,6 +38,11 @@ impl Summary {
         sum
     }
 
+    /// `780 copies of 2 tenants, 12.0 KiB`
+    pub(super) fn copies_text(&self) -> String {
+        format!("{} {}", words::counted(self.copies, "copy", "copies"), self.whose_text())
+    }
+
     /// Behind a number of copies: `of 2 tenants, 12.0 KiB`
     pub(super) fn whose_text(&self) -> String {
         let tenants = words::counted(self.tenants, "tenant", "tenants");

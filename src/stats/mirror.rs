@@ -8,7 +8,7 @@ use super::counter::{Counter, Gauge};
 use super::histogram::Histogram;
 
 /// How a copy ended. One counter each; [`Outcome::labels`] gives the metric's labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// The mirror took it (2xx).
     Delivered,
@@ -133,6 +133,16 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// Both in one word: `rejected/too_old`.
+    pub(crate) fn name(self) -> String {
+        match self.labels() {
+            (outcome, "") => outcome.to_owned(),
+            (outcome, reason) => format!("{outcome}/{reason}"),
+        }
+    }
+}
+
 /// How a copy that is kept in order came to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Path {
@@ -167,6 +177,8 @@ pub(crate) struct MirrorStats {
     outcomes: [Counter; Outcome::ALL.len()],
     /// Copies found in the backlog at the start.
     pub(crate) recovered: Counter,
+    /// 1 once they are counted: the backlog was opened.
+    pub(crate) recovery_known: Gauge,
     /// Copies of this worker without an outcome: waiting or in flight.
     pub(crate) pending: Gauge,
     /// Copies handed to durable delivery.
@@ -202,15 +214,26 @@ pub(crate) struct MirrorStats {
 }
 
 /// The first words of the mirror's last refusal of each kind.
-pub(crate) type Said = BTreeMap<usize, Words>;
+pub(crate) type Said = BTreeMap<Outcome, Words>;
 
 /// A refusal in the mirror's own words.
 #[derive(Debug, Clone)]
 pub(crate) struct Words {
     /// Milliseconds since 1970.
     pub(crate) at_ms: u64,
-    pub(crate) status: u16,
+    /// `None` if it did not answer.
+    pub(crate) status: Option<u16>,
     pub(crate) text: String,
+}
+
+impl std::fmt::Display for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.status {
+            Some(status) if self.text.is_empty() => write!(f, "{status}"),
+            Some(status) => write!(f, "{status} {:?}", self.text),
+            None => write!(f, "(no answer)"),
+        }
+    }
 }
 
 /// Refusals of one kind closer together than this are not kept, so that a storm of them costs nothing.
@@ -239,22 +262,24 @@ impl MirrorStats {
         self.handed.get().wrapping_add(self.recovered.get()).wrapping_sub(self.settled.get())
     }
 
-    /// The mirror refused a copy: keeps its words. Never waits.
+    /// The mirror refused a copy or did not answer: keeps its words. Never waits.
     pub(crate) fn hear(&self, outcome: Outcome, status: Option<u16>, body: &[u8]) {
         let fine = matches!(outcome, Outcome::Delivered | Outcome::Deduplicated);
-        let (Some(status), false) = (status, fine) else { return };
+        if fine {
+            return;
+        }
         let Ok(mut said) = self.said.try_lock() else { return };
         let at_ms = unix_ms();
         let recent = |words: &Words| at_ms.saturating_sub(words.at_ms) < SAID_EVERY_MS;
-        if said.get(&(outcome as usize)).is_some_and(recent) {
+        if said.get(&outcome).is_some_and(recent) {
             return;
         }
         let body = body.get(..WORDS_MAX.min(body.len())).unwrap_or_default();
         let text = String::from_utf8_lossy(body).trim().to_owned();
-        said.insert(outcome as usize, Words { at_ms, status, text });
+        said.insert(outcome, Words { at_ms, status, text });
     }
 
-    /// The mirror's last refusals, by index in [`Outcome::ALL`].
+    /// The mirror's last refusal of each kind, as this thread heard it.
     pub(crate) fn said(&self) -> Said {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -7,6 +7,7 @@ pub(crate) mod backlog;
 pub(crate) mod counter;
 pub(crate) mod histogram;
 pub(crate) mod mirror;
+pub(crate) mod sums;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,6 +18,7 @@ use backlog::BacklogStats;
 use counter::{Counter, Gauge};
 use histogram::Histogram;
 use mirror::MirrorStats;
+use sums::MirrorSums;
 
 /// Everything that can be read, for the admin thread and the control thread.
 #[derive(Debug)]
@@ -45,6 +47,11 @@ impl Stats {
             control: Arc::new(ControlStats::new(config)),
             started: Instant::now(),
         }
+    }
+
+    /// One mirror over all threads.
+    pub(crate) fn mirror(&self, index: usize) -> MirrorSums<'_> {
+        MirrorSums { stats: self, index }
     }
 
     /// Of every thread that serves requests or sends copies.

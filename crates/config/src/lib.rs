@@ -35,3 +35,4 @@ mod units;
 pub use diag::ConfigError;
 pub use flags::Flags;
 pub use load::{Input, load, load_str};
+pub use units::duration;

@@ -50,6 +50,11 @@ pub(crate) fn proto_duration(text: &str) -> Result<Duration, BadDuration> {
     bounded(value)
 }
 
+/// A duration as the native form writes it, `10m`; the error says what one looks like.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    native_duration(text).map_err(|bad| format!("{}; {}", bad.message(text), bad.help(text)))
+}
+
 /// A native duration: one number and one unit, `500ms`, `15s`, `5m`, `1h`, `1.5s`.
 pub(crate) fn native_duration(text: &str) -> Result<Duration, BadDuration> {
     let units =

@@ -7,7 +7,8 @@ use super::{Kind, Metrics, Unit, Value, sanitized, sum};
 use crate::admin::View;
 use crate::stats::backlog::BacklogStats;
 use crate::stats::histogram::HistogramSum;
-use crate::stats::mirror::{MirrorStats, Outcome, Path, unix_ms};
+use crate::stats::mirror::{MirrorStats, Outcome, Path};
+use crate::stats::sums::MirrorSums;
 
 /// Text name, Prometheus name, kind, help.
 type Row = (&'static str, &'static str, Kind, &'static str, fn(&MirrorStats) -> u64);
@@ -185,8 +186,8 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    fn ledgers(&self) -> impl Iterator<Item = &MirrorStats> {
-        self.view.stats.threads().filter_map(|worker| worker.mirrors.get(self.index))
+    fn sums(&self) -> MirrorSums<'_> {
+        self.view.stats.mirror(self.index)
     }
 
     fn labels(&self) -> super::Labels {
@@ -199,9 +200,7 @@ impl One<'_> {
 
     fn counts(&self, metrics: &mut Metrics) {
         for (text, name, kind, help, read) in ROWS {
-            let n = self.ledgers().map(read).fold(0, u64::wrapping_add);
-            // What is kept is known by the sum only; counters read in full flight may disagree for a moment.
-            let n = if n > u64::MAX / 2 { 0 } else { n };
+            let n = self.sums().sum(read);
             metrics.family(name.into(), kind, Unit::Kept, help).push(
                 self.text(text),
                 self.labels(),
@@ -220,7 +219,7 @@ impl One<'_> {
         for outcome in Outcome::ALL {
             let (kind, reason) = outcome.labels();
             let text = if reason.is_empty() { kind.to_owned() } else { format!("{kind}.{reason}") };
-            let n = self.ledgers().map(|ledger| ledger.outcome(outcome)).sum();
+            let n = self.sums().outcome(outcome);
             let labels = [self.labels(), vec![("outcome", kind.to_owned()), ("reason", reason.to_owned())]];
             family.push(self.text(&format!("requests.{text}")), labels.concat(), Value::Number(n));
         }
@@ -234,7 +233,7 @@ impl One<'_> {
             "Copies kept in order by how they came to be sent: direct, waited, or waited and their series read.",
         );
         for path in Path::ALL {
-            let n = self.ledgers().map(|ledger| ledger.ordered(path)).sum();
+            let n = self.sums().sum(|mirror| mirror.ordered(path));
             let labels = [self.labels(), vec![("path", path.label().to_owned())]];
             family.push(self.text(&format!("ordered.{}", path.label())), labels.concat(), Value::Number(n));
         }
@@ -249,7 +248,6 @@ impl One<'_> {
                 "Bytes that copies may hold (the setting `buffer`).",
             )
             .push(self.text("buffer_limit_bytes"), self.labels(), Value::Number(buffer));
-        let lag = self.ledgers().map(|ledger| ledger.lag_ms.get()).chain([self.backlog_lag_ms()]).max();
         metrics
             .family(
                 "mimir_mirror_lag_seconds".into(),
@@ -257,19 +255,11 @@ impl One<'_> {
                 Unit::Seconds,
                 "Age of the oldest copy without an outcome.",
             )
-            .push(self.text("lag_ms"), self.labels(), Value::Number(lag.unwrap_or(0)));
-    }
-
-    fn backlog_lag_ms(&self) -> u64 {
-        let backlog = self.view.stats.backlogs.get(self.index).and_then(Option::as_ref);
-        match backlog.map_or(0, |backlog| backlog.oldest_arrival_ms.get()) {
-            0 => 0,
-            oldest => unix_ms().saturating_sub(oldest),
-        }
+            .push(self.text("lag_ms"), self.labels(), Value::Number(self.sums().lag_ms()));
     }
 
     fn backlog(&self, metrics: &mut Metrics) {
-        let Some(Some(backlog)) = self.view.stats.backlogs.get(self.index) else { return };
+        let Some(backlog) = self.sums().backlog() else { return };
         for (text, name, kind, help, read) in BACKLOG_ROWS {
             let text = self.text(&format!("backlog.{text}"));
             metrics.family(name.into(), kind, Unit::Kept, help).push(
@@ -285,12 +275,12 @@ impl One<'_> {
                 Unit::Seconds,
                 "Age of the oldest copy in the backlog.",
             )
-            .push(self.text("backlog.age_ms"), self.labels(), Value::Number(self.backlog_lag_ms()));
+            .push(self.text("backlog.age_ms"), self.labels(), Value::Number(self.sums().backlog_age_ms()));
     }
 
     fn duration(&self, metrics: &mut Metrics) {
         let mut time = HistogramSum::default();
-        self.ledgers().for_each(|ledger| ledger.duration.add_to(&mut time));
+        self.sums().threads().for_each(|ledger| ledger.duration.add_to(&mut time));
         metrics
             .family(
                 "mimir_mirror_request_duration_seconds".into(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use config::model::{Backlog, Config, MirrorPolicy};
+use config::model::{Config, Delivery, Mirror, MirrorPolicy};
 use http::HeaderValue;
 use tokio::sync::{mpsc as tokio_mpsc, watch};
 
@@ -18,8 +18,7 @@ use super::message::{ToBacklog, ToDelivery};
 use crate::cluster::Addresses;
 use crate::limits;
 use crate::mirror::send::pace::Pace;
-use crate::stats::WorkerStats;
-use crate::stats::backlog::BacklogStats;
+use crate::stats::Stats;
 use crate::stats::mirror::unix_ms;
 
 /// Places begin at the clock, so that they can be given before the backlog is open: later than those of an earlier
@@ -31,10 +30,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) config: &'a Arc<Config>,
     /// Index of the mirror.
     pub(crate) mirror: usize,
-    pub(crate) backlog: &'a Backlog,
-    /// Of the delivery thread.
-    pub(crate) stats: &'a Arc<WorkerStats>,
-    pub(crate) backlog_stats: &'a Arc<BacklogStats>,
+    pub(crate) stats: &'a Stats,
     /// Of the mirror's cluster.
     pub(crate) addresses: watch::Receiver<Addresses>,
     pub(crate) pace: &'a Arc<Pace>,
@@ -50,18 +46,26 @@ pub(crate) struct Durable {
 }
 
 impl Durable {
-    /// Starts both threads.
-    pub(crate) fn start(plan: Plan<'_>) -> io::Result<(Self, Gate)> {
-        let Plan { config, mirror, backlog, stats, backlog_stats, addresses, pace, own_address } = plan;
+    /// Starts both threads. `None` for a mirror whose delivery is not durable.
+    pub(crate) fn start(plan: Plan<'_>) -> io::Result<Option<(Self, Gate)>> {
+        let Plan { config, mirror, stats, addresses, pace, own_address } = plan;
+        let Some(Mirror { name, delivery: Delivery::Durable(backlog), .. }) = config.mirrors.get(mirror)
+        else {
+            return Ok(None);
+        };
+        let (Some(Some(backlog_stats)), Some(Some(stats))) =
+            (stats.backlogs.get(mirror), stats.deliveries.get(mirror))
+        else {
+            return Ok(None);
+        };
         let (to_backlog, inbox) = mpsc::channel();
         #[allow(clippy::disallowed_methods, reason = "a copy in it holds its part of the mirror's bounds")]
         let (to_delivery, messages) = tokio_mpsc::unbounded_channel();
         let first_place = unix_ms() << PLACES_A_MILLISECOND_BITS;
         let in_flight = Arc::new(InFlight::default());
         let policies = policies(config, mirror);
-        let name = config.mirrors.get(mirror).map(|mirror| mirror.name.clone()).unwrap_or_default();
         let backlog_thread = backlog_thread::spawn(Parts {
-            mirror: name,
+            mirror: name.clone(),
             settings: backlog.clone(),
             first_place,
             inbox,
@@ -89,7 +93,7 @@ impl Durable {
             policies,
             settings: backlog.clone(),
         };
-        Ok((Self { to_backlog, to_delivery, threads: [delivery_thread, backlog_thread] }, gate))
+        Ok(Some((Self { to_backlog, to_delivery, threads: [delivery_thread, backlog_thread] }, gate)))
     }
 
     /// Lets go of everything that is not on its way.

@@ -254,6 +254,7 @@ impl<L: Load> Sender<L> {
             let mut failed = std::mem::take(&mut *self.readmitted.borrow_mut());
             failed.append(&mut self.queue.borrow_mut());
             self.settings.share.troubled(self.in_flight.get(), None);
+            self.settings.ledger.hear(outcome, None, &[]);
             for copy in failed {
                 if let Some(stats) = self.settings.stats.clusters.get(self.settings.cluster) {
                     stats.internal.count(503);

@@ -32,6 +32,7 @@ impl Delivery {
 
     fn recovered(&self, recovered: Recovered) {
         self.ledger.recovered.add(recovered.copies);
+        self.ledger.recovery_known.set(1);
         self.rebuild.recovered_end.set(recovered.end);
         self.window.borrow_mut().recovered(recovered);
     }

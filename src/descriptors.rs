@@ -8,13 +8,13 @@ use crate::limits::RESERVED_DESCRIPTORS;
 
 /// What the limit of the process leaves room for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(crate) struct Room {
     /// Client connections at the same time; each may need one upstream connection.
-    pub(super) client_connections: u64,
+    pub(crate) client_connections: u64,
 }
 
 /// Raises the soft limit to the hard one and shares it out.
-pub(super) fn plan(config: &Config, workers: usize) -> anyhow::Result<Room> {
+pub(crate) fn plan(config: &Config, workers: usize) -> anyhow::Result<Room> {
     let limit = raise_limit();
     let mirrors: u64 =
         config.mirrors.iter().map(|mirror| mirror_connections(mirror.max_connections, workers)).sum();
@@ -32,7 +32,7 @@ pub(super) fn plan(config: &Config, workers: usize) -> anyhow::Result<Room> {
 }
 
 /// The soft limit, raised to the hard one where that is allowed.
-fn raise_limit() -> u64 {
+pub(crate) fn raise_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let in_force = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
