@@ -9,6 +9,8 @@
 //! newcomers stand behind it: their tenants may have copies there.
 
 mod refill;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
