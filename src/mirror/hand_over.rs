@@ -10,13 +10,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 use super::budget::One;
-use super::copy::{Copy, Once};
 use super::durable::intake::{Sent, Write};
 use super::head::{self, Framing};
 use super::ledger::{Outcome, Token};
 use super::leg::{Leg, Way};
+use super::once::Once;
 use super::order::cell::{self, Held, Ticket};
 use super::order::{By, Entry, Key, Wire};
+use super::send::Copy;
 use super::{Mirrors, Target};
 use crate::paths::Kind;
 

@@ -1,6 +1,7 @@
 //! One mirror's part of a request that is collected: what its copy's head is, where its place will be taken.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use config::model::{HeaderMutation, MirrorPolicy, Order, Requests};
@@ -12,13 +13,29 @@ use super::durable::intake::About;
 use super::head::{self, Framing};
 use super::ledger::Outcome;
 use super::order::{By, Key};
-use super::tap::Facts;
 use super::{Mirrors, Target};
 use crate::limits::COPY_OVERHEAD;
 use crate::paths::Kind;
 
 /// Names the tenant of a request, in Mimir as in Cortex.
 const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
+
+/// What the exchange knows of a request beside its head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    /// What its path means.
+    pub(crate) kind: Kind,
+    /// One random number for all fractions.
+    pub(crate) random: u64,
+    /// The client's address, which orders what has no series to read.
+    pub(crate) peer: IpAddr,
+    /// Whether Envoy's own headers are added to copies.
+    pub(crate) envoy_headers: bool,
+    /// The route's timeout.
+    pub(crate) timeout: Option<Duration>,
+    /// The route's mirrors.
+    pub(crate) policies: &'a [MirrorPolicy],
+}
 
 /// One mirror's part of a collected request.
 #[derive(Debug)]

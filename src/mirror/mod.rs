@@ -8,11 +8,11 @@
 //! that could tell a mirror's state; it counts and gives up where a bound is reached. Copies are sent by tasks of
 //! their own over connections of their own.
 //!
-//! In the order a copy meets them: `tap` collects (`head`, `body`) within the `budget`, `ledger` books it, `order`
-//! lets it go now or later, `send` carries it.
+//! In the order a copy meets them: `tap` collects (`leg`, `head`, `body`) within the `budget`, `hand_over` books it in
+//! the `ledger` and hands it on. From memory (`once`), `order` lets it go now or later and `send` carries it. Through
+//! `durable` it is kept on disk until the mirror has it.
 
 pub(crate) mod budget;
-pub(crate) mod copy;
 pub(crate) mod durable;
 pub(crate) mod ledger;
 pub(crate) mod order;
@@ -23,6 +23,7 @@ mod body;
 mod hand_over;
 mod head;
 mod leg;
+mod once;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -39,13 +40,14 @@ use crate::limits;
 use crate::stats::WorkerStats;
 use crate::stats::mirror::Path;
 use budget::{Account, Budget, Lease};
-use copy::{Copy, Once};
 use durable::intake::{Gate, Intake};
 pub(crate) use head::own_address;
 use ledger::{Ledger, Outcome};
+use once::Once;
 use order::board::Place;
 use order::cell::{Cells, Handle, Ticket, Way};
 use order::{Event, Key, Permit};
+use send::Copy;
 use send::Sender;
 use send::pace::{Pace, Share};
 

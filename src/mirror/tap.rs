@@ -8,12 +8,10 @@
 //! One exception, off by default: with `before_answer` an answer waits for a moment until its request's copy is in the
 //! backlog ([`Tap::unsaved`]).
 
-use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use config::model::{MirrorPolicy, When};
+use config::model::When;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode, request::Parts};
 
@@ -23,8 +21,8 @@ pub(crate) use super::hand_over::Unsaved;
 use super::hand_over::{Collected, Complete, Trailing};
 use super::head::Framing;
 use super::ledger::Outcome;
+pub(crate) use super::leg::Facts;
 use super::leg::Leg;
-use crate::paths::Kind;
 
 /// Collects one request for its mirrors. Empty (and free) where the route has none.
 #[derive(Debug, Default)]
@@ -45,23 +43,6 @@ enum Answered {
     /// It left before.
     Left,
     With(StatusCode),
-}
-
-/// What the exchange knows of a request beside its head.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Facts<'a> {
-    /// What its path means.
-    pub(crate) kind: Kind,
-    /// One random number for all fractions.
-    pub(crate) random: u64,
-    /// The client's address, which orders what has no series to read.
-    pub(crate) peer: IpAddr,
-    /// Whether Envoy's own headers are added to copies.
-    pub(crate) envoy_headers: bool,
-    /// The route's timeout.
-    pub(crate) timeout: Option<Duration>,
-    /// The route's mirrors.
-    pub(crate) policies: &'a [MirrorPolicy],
 }
 
 #[derive(Debug)]

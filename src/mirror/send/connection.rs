@@ -14,10 +14,10 @@ use tokio::net::TcpStream;
 use super::answer::Answer;
 use super::verdict::Attempt;
 use super::write::Cursor;
-use super::{Load, Sender, Slot, verdict};
+use super::{Copy, Load, Sender, Slot, verdict};
 use crate::deadline::Deadline;
 use crate::limits;
-use crate::mirror::copy::Copy;
+
 use crate::mirror::ledger::Outcome;
 use crate::stats::ClusterStats;
 use crate::upstream::dial::{self, DialError};

@@ -7,6 +7,7 @@
 
 mod answer;
 mod connection;
+mod copy;
 pub(crate) mod pace;
 mod verdict;
 mod write;
@@ -18,26 +19,14 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::copy::Copy;
 use super::ledger::{Ledger, Outcome};
 use crate::cluster::Endpoints;
 use crate::deadline::Wheel;
 use crate::limits;
 use crate::stats::WorkerStats;
+pub(crate) use copy::{Copy, Load};
 use pace::{Leave, Share};
 pub(crate) use verdict::{Attempt, Meaning};
-
-/// Who stands behind a copy. `ended` and `expired` give the copy back.
-pub(crate) trait Load: Sized + 'static {
-    /// An attempt has ended.
-    fn ended(copy: Copy<Self>, attempt: Attempt);
-
-    /// It waited here for longer than the sender's `max_age`.
-    fn expired(copy: Copy<Self>);
-
-    /// The process leaves. `begun`: it was on its way.
-    fn left(self, begun: bool);
-}
 
 /// What a sender needs of its surroundings.
 #[derive(Debug)]

@@ -6,12 +6,11 @@ use std::time::Instant;
 
 use super::Delivery;
 use crate::limits;
-use crate::mirror::copy::Copy;
 use crate::mirror::durable::kept::{Kept, Tally};
 use crate::mirror::durable::window::Key;
 use crate::mirror::ledger::Outcome;
 use crate::mirror::send::pace::backoff;
-use crate::mirror::send::{Attempt, Load, Meaning};
+use crate::mirror::send::{Attempt, Copy, Load, Meaning};
 use crate::stats::mirror::Path;
 
 /// Stands behind a copy on its way.

@@ -1,0 +1,33 @@
+//! Memory delivery: a copy has one attempt, whose end is its outcome.
+
+use super::budget::{One, Reservation};
+use super::ledger::{Outcome, Token};
+use super::order::cell::Held;
+use super::send::{Attempt, Copy, Load};
+
+/// Memory delivery: one attempt, whose end is the copy's outcome.
+#[derive(Debug)]
+pub(super) struct Once {
+    /// Its place in the ledger.
+    pub(super) token: Token,
+    /// Its bytes in the budget.
+    pub(super) _reservation: Reservation,
+    /// One of the copies that its mirror may hold.
+    pub(super) _one: One,
+    /// Its place in its tenant's order, if it is kept in order. Left at the very end, with its outcome.
+    pub(super) _place: Option<Held>,
+}
+
+impl Load for Once {
+    fn ended(copy: Copy<Self>, attempt: Attempt) {
+        copy.load.token.finish(attempt.outcome);
+    }
+
+    fn expired(copy: Copy<Self>) {
+        copy.load.token.finish(Outcome::Expired);
+    }
+
+    fn left(self, begun: bool) {
+        self.token.finish(if begun { Outcome::FailedTimeout } else { Outcome::DroppedShutdown });
+    }
+}
