@@ -1,6 +1,7 @@
 //! Log lines: to standard error, as text or JSON, at a level that can be changed while running.
 //!
-//! Nothing logs on the path of a request, and nothing ever logs header values or bodies.
+//! Nothing logs on the path of a request, and nothing ever logs header values or bodies, but for the first words of a
+//! mirror's refusal.
 
 use std::io::IsTerminal;
 

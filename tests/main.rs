@@ -45,6 +45,7 @@ mod dns;
 mod documented_config;
 mod envoy_differential;
 mod process;
+mod refusals;
 mod routing;
 mod soak;
 mod when_answered;

@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use super::View;
 use super::answer::Answer;
 use super::query::Query;
-use super::{clusters, commands, config_dump, memory, server_info, stats};
+use super::{clusters, commands, config_dump, memory, mirrors, server_info, stats};
 
 /// Answers from the view and the request's parameters, without waiting.
 pub(crate) type Handler = fn(&View, &Query) -> Answer;
@@ -45,7 +45,7 @@ const INVERT: (&str, &str) = ("invert_filter", "keeps the others instead");
 const USED_ONLY: (&str, &str) = ("usedonly", "leaves out counters at 0 and empty histograms");
 
 /// Sorted by path, the order of `/help`.
-static ENDPOINTS: [Endpoint; 20] = [
+static ENDPOINTS: [Endpoint; 21] = [
     get("/", "Admin home page", index),
     get("/certs", "print certs on machine", server_info::certs),
     get("/clusters", "upstream cluster status", clusters::clusters).with(&[FILTER, FORMAT]),
@@ -64,6 +64,7 @@ static ENDPOINTS: [Endpoint; 20] = [
     post("/logging", "query/change the logging level", commands::logging)
         .with(&[("level", "one of trace, debug, info, warning, error, critical, off")]),
     get("/memory", "print current memory usage", memory::report),
+    get("/mirrors", "how each mirror fares, and its last refusals", mirrors::mirrors).with(&[FORMAT]),
     post("/mirrors/pause", "send nothing to a mirror; copies wait", commands::pause).with(&[MIRROR]),
     post("/mirrors/resume", "send to a mirror again", commands::resume).with(&[MIRROR]),
     post("/mirrors/skip", "let go of all copies that wait for a mirror", commands::skip).with(&[MIRROR]),

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Command, View};
 use crate::lifecycle::Lifecycle;
 use crate::mirror::ledger::Ledger;
+use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
 use crate::stats::mirror::Outcome;
 
@@ -30,6 +31,7 @@ impl Fixture {
     /// Replaces the configuration, with fresh counters.
     pub(crate) fn reconfigure(&mut self, config: Config) {
         self.view.stats = stats(&config);
+        self.view.paces = paces(&config);
         self.view.config = Arc::new(config);
     }
 }
@@ -44,6 +46,7 @@ pub(crate) fn new() -> Fixture {
     let endpoints = addresses.map(|at| watch::channel(Arc::from([at.parse().unwrap()])).1).into();
     let view = View {
         stats: stats(&config),
+        paces: paces(&config),
         config: Arc::new(config),
         lifecycle: Arc::new(lifecycle),
         endpoints,
@@ -85,6 +88,10 @@ pub(crate) fn busy() -> Fixture {
 
 fn stats(config: &Config) -> Arc<Stats> {
     Arc::new(Stats::new(config, 2))
+}
+
+fn paces(config: &Config) -> Vec<Arc<Pace>> {
+    config.mirrors.iter().map(|mirror| Pace::new(mirror.max_connections)).collect()
 }
 
 fn config() -> Config {

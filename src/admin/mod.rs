@@ -12,6 +12,7 @@ mod endpoints;
 #[cfg(test)]
 mod fixture;
 mod memory;
+mod mirrors;
 mod query;
 mod render;
 mod server;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::lifecycle::Lifecycle;
+use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
 
 pub(crate) use server::spawn;
@@ -70,6 +72,8 @@ pub(crate) struct View {
     pub(crate) lifecycle: Arc<Lifecycle>,
     /// The addresses each cluster's endpoints have now. Index = cluster.
     pub(crate) endpoints: Vec<tokio::sync::watch::Receiver<Arc<[std::net::SocketAddr]>>>,
+    /// How fast each mirror is sent to. Index = mirror.
+    pub(crate) paces: Vec<Arc<Pace>>,
     /// Where the listeners really bound (port 0 resolved). Index = listener.
     pub(crate) listening: Vec<std::net::SocketAddr>,
     /// The command line, for `/server_info`.

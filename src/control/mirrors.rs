@@ -51,6 +51,11 @@ impl Running {
         Ok(Self(running))
     }
 
+    /// How fast each is sent to.
+    pub(super) fn paces(&self) -> Vec<Arc<Pace>> {
+        self.0.iter().map(|mirror| Arc::clone(&mirror.pace)).collect()
+    }
+
     /// Stops all sending to a mirror, or lets it go on.
     pub(super) fn hold(&self, mirror: usize, held: bool) {
         if let Some(mirror) = self.0.get(mirror) {

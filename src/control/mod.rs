@@ -3,6 +3,7 @@
 //! Enters: the configuration, signals, the admin's commands. Leaves: addresses and the phase of the process, which
 //! the workers watch. It binds, resolves, starts the workers, accepts, and ends everything in order.
 
+mod held_up;
 mod mirrors;
 mod report;
 
@@ -21,6 +22,7 @@ use crate::cli::Serve;
 use crate::cluster::Addresses;
 use crate::cluster::discovery::{self, Wanted};
 use crate::lifecycle::Lifecycle;
+use crate::mirror::send::pace::Pace;
 use crate::mirror::{Shared, order, own_address};
 use crate::server::accept::{self, Acceptors, Seat};
 use crate::signals::Signals;
@@ -72,18 +74,21 @@ impl Process {
         let (command, commands) = mpsc::channel(limits::CONTROL_INBOX);
         let addresses = resolve(&config, &stats).await;
 
+        let paces: Vec<_> = config.mirrors.iter().map(|mirror| Pace::new(mirror.max_connections)).collect();
+
         let view = View {
             config: Arc::clone(&config),
             stats: Arc::clone(&stats),
             lifecycle: Arc::clone(&lifecycle),
             endpoints: addresses.clone(),
+            paces: paces.clone(),
             listening: listening.clone(),
             options: flags.report(),
             commands: command,
         };
         let admin = sockets.admin.map(|listener| start_admin(listener, view)).transpose()?;
         let Started { threads: workers, seats, mirrors } =
-            start_workers(&config, &stats, &lifecycle, &addresses, &phases)?;
+            start_workers(&config, &stats, &lifecycle, &addresses, &paces, &phases)?;
         let connections_max = room.client_connections;
         let acceptors = Arc::new(Acceptors { seats, stats: Arc::clone(&stats), connections_max });
         for (index, listener) in sockets.listeners.into_iter().enumerate() {
@@ -110,7 +115,8 @@ impl Process {
 
     /// Until the process is told to stop, then through its end.
     async fn supervise(mut self, level: &log::Level) -> anyhow::Result<()> {
-        let mut reporter = report::Reporter::new(Arc::clone(&self.config), Arc::clone(&self.stats));
+        let mut reporter =
+            report::Reporter::new(Arc::clone(&self.config), Arc::clone(&self.stats), self.mirrors.paces());
         let mut tick = tokio::time::interval(report::EVERY);
         let mut drain_listeners_at: Option<tokio::time::Instant> = None;
         loop {
@@ -255,6 +261,7 @@ fn start_workers(
     stats: &Stats,
     lifecycle: &Arc<Lifecycle>,
     addresses: &[watch::Receiver<Addresses>],
+    paces: &[Arc<Pace>],
     phase: &watch::Receiver<Phase>,
 ) -> std::io::Result<Started> {
     // Room for every copy that the bounds allow: a cell can always give its permit.
@@ -264,9 +271,9 @@ fn start_workers(
     let (read, read_permitted): (Vec<_>, Vec<_>) =
         workers().map(|_| mpsc::channel(limits::ORDER_PERMITS)).unzip();
     let (events, order_events) = std::sync::mpsc::sync_channel(limits::ORDER_EVENTS);
-    let mirrors = config.mirrors.iter().enumerate();
+    let mirrors = config.mirrors.iter().zip(paces).enumerate();
     let mut shared: Vec<_> =
-        mirrors.map(|(index, mirror)| Shared::new(index, mirror, &events, &permits)).collect();
+        mirrors.map(|(index, (mirror, pace))| Shared::new(index, mirror, pace, &events, &permits)).collect();
     let mirrors = Running::start(config, stats, addresses, &own_address(), &mut shared)?;
     let mut seats = Vec::new();
     let mut threads = vec![order::thread::spawn(order_events, read)?];

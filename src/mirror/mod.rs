@@ -68,6 +68,7 @@ impl Shared {
     pub(crate) fn new(
         index: usize,
         mirror: &Mirror,
+        pace: &Arc<Pace>,
         events: &mpsc::SyncSender<Event>,
         permits: &[tokio::sync::mpsc::Sender<Permit>],
     ) -> Self {
@@ -75,7 +76,7 @@ impl Shared {
             bytes: Arc::new(Budget::new(arrivals(mirror))),
             copies: Arc::new(Budget::new(u64::from(mirror.max_copies))),
             cells: Cells::new(index as u32, events.clone(), permits.to_vec()),
-            pace: Pace::new(mirror.max_connections),
+            pace: Arc::clone(pace),
             gate: None,
             workers: permits.len(),
         }

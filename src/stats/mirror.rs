@@ -134,6 +134,22 @@ impl Outcome {
 }
 
 impl Outcome {
+    /// Whether the mirror took the copy or judged what is in it.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(
+            self,
+            Self::Delivered
+                | Self::Deduplicated
+                | Self::Partial
+                | Self::RejectedOutOfOrder
+                | Self::RejectedTooOld
+                | Self::RejectedDuplicate
+                | Self::RejectedLimit
+                | Self::RejectedOther
+                | Self::Repeated
+        )
+    }
+
     /// Both in one word: `rejected/too_old`.
     pub(crate) fn name(self) -> String {
         match self.labels() {
@@ -231,7 +247,7 @@ impl std::fmt::Display for Words {
         match self.status {
             Some(status) if self.text.is_empty() => write!(f, "{status}"),
             Some(status) => write!(f, "{status} {:?}", self.text),
-            None => write!(f, "(no answer)"),
+            None => f.write_str("no answer"),
         }
     }
 }

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::diag::Diagnostic;
 use crate::model::{Backlog, Delivery, HeaderMutation, Mirror, MirrorPolicy, Sync};
-use crate::parts::{Destination, Parts};
+use crate::parts::{Destination, Parts, Place};
 use crate::read::{Field, Object};
 use crate::tree::Value;
 use crate::units;
@@ -29,21 +29,6 @@ const SYNC_MIN: Duration = Duration::from_millis(1);
 /// Prometheus gives up a request after 30 s.
 const BEFORE_ANSWER_MAX: Duration = Duration::from_secs(10);
 const ATTEMPTS_MAX: u32 = 1_000_000;
-
-/// Where the settings of a durable mirror stand.
-#[derive(Debug, Clone)]
-pub(crate) struct Place<'a> {
-    delivery: Field<'a>,
-    /// Only where it is written.
-    path: Option<Field<'a>>,
-}
-
-impl<'a> Place<'a> {
-    /// What decides the backlog's directory.
-    fn directory(&self) -> &Field<'a> {
-        self.path.as_ref().unwrap_or(&self.delivery)
-    }
-}
 
 /// Reads `delivery` and `backlog`; `max_request` must have been read. Returns where they stand if the mirror is
 /// durable. Its path stays empty unless it is written: the mirror may not have its name yet.

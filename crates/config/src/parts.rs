@@ -1,7 +1,7 @@
 //! What the decoders of both forms hand to the common checks.
 
-use crate::durable::Place;
 use crate::model::{Admin, Cluster, Listener, Mirror, Node as Identity};
+use crate::read::Field;
 
 /// What a decoder makes of a document.
 #[derive(Debug, Default)]
@@ -18,4 +18,19 @@ pub(crate) struct Parts<'a> {
 pub(crate) struct Destination<'a> {
     pub(crate) mirror: Mirror,
     pub(crate) durable: Option<Place<'a>>,
+}
+
+/// Where the settings of a durable mirror stand.
+#[derive(Debug, Clone)]
+pub(crate) struct Place<'a> {
+    pub(crate) delivery: Field<'a>,
+    /// Only where it is written.
+    pub(crate) path: Option<Field<'a>>,
+}
+
+impl<'a> Place<'a> {
+    /// What decides the backlog's directory.
+    pub(crate) fn directory(&self) -> &Field<'a> {
+        self.path.as_ref().unwrap_or(&self.delivery)
+    }
 }

@@ -2,8 +2,9 @@
 //! `metadata.filter_metadata["mimir_mirror"]`.
 
 use crate::auth;
-use crate::durable::{self, Place};
+use crate::durable;
 use crate::model::{Mirror, Order, Requests, When};
+use crate::parts::Place;
 use crate::read::{Field, Object, Unsupported};
 
 /// Settings of the design that this version does not have.

@@ -167,6 +167,7 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
     for (index, mirror) in view.config.mirrors.iter().enumerate() {
         let one = One { view, index, label: &mirror.name, text: sanitized(&mirror.name) };
         one.counts(metrics);
+        one.pace(metrics);
         one.outcomes(metrics);
         one.ordered(metrics);
         one.bounds(mirror.buffer, metrics);
@@ -206,6 +207,29 @@ impl One<'_> {
                 self.labels(),
                 Value::Number(n),
             );
+        }
+    }
+
+    fn pace(&self, metrics: &mut Metrics) {
+        let Some(pace) = self.view.paces.get(self.index) else { return };
+        let rows: [(&str, &str, &str, u64); 2] = [
+            (
+                "paused",
+                "mimir_mirror_paused",
+                "1 while an operator has paused the mirror.",
+                pace.is_held().into(),
+            ),
+            (
+                "in_flight_limit",
+                "mimir_mirror_in_flight_limit",
+                "Copies that may be in flight now: less than max_connections while the mirror is in trouble, 0 while \
+                 it is paused or left alone for a moment.",
+                pace.limit().into(),
+            ),
+        ];
+        for (text, name, help, n) in rows {
+            let family = metrics.family(name.into(), Kind::Gauge, Unit::Kept, help);
+            family.push(self.text(text), self.labels(), Value::Number(n));
         }
     }
 

@@ -119,6 +119,11 @@ impl Pace {
         self.skipped.load(Relaxed)
     }
 
+    /// Tenants that are sent to less than the others.
+    pub(crate) fn limited_tenants(&self) -> u32 {
+        self.limited.load(Relaxed)
+    }
+
     pub(crate) fn is_held(&self) -> bool {
         self.held.load(Relaxed)
     }

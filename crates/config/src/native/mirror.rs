@@ -3,9 +3,9 @@
 use http::HeaderValue;
 
 use crate::address::{self, Url};
-use crate::durable::Place;
 use crate::headers;
 use crate::model::{CopyHost, Fraction, HeaderMutation, Mirror, MirrorPolicy, Requests};
+use crate::parts::Place;
 use crate::read::{Field, Object};
 use crate::settings;
 
