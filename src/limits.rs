@@ -85,6 +85,8 @@ pub(crate) const LEASE_BYTES: u64 = 1 << 20;
 /// Copies that a worker takes from a mirror's process-wide counter in one step.
 pub(crate) const LEASE_COPIES: u64 = 64;
 
+/// Order cells of one mirror. Fixed, since the client chooses the tenant's name.
+pub(crate) const ORDER_CELLS: usize = 1024;
 /// Fingerprints that one tenant's queue keeps, counted once for each copy that holds them (8 bytes each and about as
 /// much for the queue's own tables). A set that does not fit is held as "every series of the tenant".
 pub(crate) const ORDER_FINGERPRINTS: usize = 2 << 20;

@@ -17,16 +17,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use slab::Slab;
 
 use super::board::Place;
+use super::sync::{Mutex, MutexGuard};
 use super::{Entry, Event, Key, Permit};
 use crate::limits;
 
-/// Cells of one mirror. Fixed, since the client chooses the tenant's name.
-const CELLS: usize = 1024;
 /// A copy that waits longer makes reading worth it.
 const WAIT_MS: u64 = limits::ORDER_WAIT.as_millis() as u64;
 
@@ -103,7 +102,7 @@ impl Cells {
         events: mpsc::SyncSender<Event>,
         permits: Vec<tokio::sync::mpsc::Sender<Permit>>,
     ) -> Arc<Self> {
-        let cells = (0..CELLS).map(|_| Mutex::default()).collect();
+        let cells = (0..limits::ORDER_CELLS).map(|_| Mutex::new(Cell::default())).collect();
         Arc::new(Self { mirror, cells, hasher: RandomState::new(), events, permits })
     }
 
@@ -114,7 +113,7 @@ impl Cells {
 
     /// The cell of a tenant, by the hash of its name.
     pub(crate) fn key(&self, tenant: u64) -> Key {
-        Key { mirror: self.mirror, cell: (tenant % CELLS as u64) as u32 }
+        Key { mirror: self.mirror, cell: (tenant % limits::ORDER_CELLS as u64) as u32 }
     }
 
     /// A request of this tenant begins: how many copies have begun to trail.

@@ -23,6 +23,7 @@
 pub(crate) mod board;
 pub(crate) mod cell;
 mod queue;
+mod sync;
 pub(crate) mod thread;
 
 use std::sync::Weak;
