@@ -9,7 +9,9 @@
 //! one of 1 MiB began has mostly left when its last byte arrives. The numbers that are still open are a short list
 //! with a lowest one, so each step costs next to nothing however many copies wait.
 
-#[cfg(test)]
+// Not where `tests/order-loom` includes this file.
+#[cfg(all(test, not(feature = "loom")))]
+#[path = "cell/tests.rs"]
 mod tests;
 
 use std::cell::Cell as Flag;

@@ -1,7 +1,12 @@
 //! The program's own order cells (`src/mirror/order/cell.rs`) on loom's locks, and as little of their surroundings as they
 //! need. The models are in `tests/`.
 
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "the module is the program's, and the rest stands in for it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "the module is the program's, and the rest stands in for it"
+)]
 
 mod limits {
     use std::time::Duration;

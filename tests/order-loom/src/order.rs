@@ -10,7 +10,7 @@ pub(crate) mod board {
 }
 
 pub(crate) mod sync {
-    pub(in crate::order) use loom::sync::{Mutex, MutexGuard};
+    pub(in crate::order) use model::sync::{Mutex, MutexGuard};
 }
 
 use board::Place;

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use loom::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use loom::thread;
+use model::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use model::thread;
 use order_loom::{Permits, Shared};
 
 fn permits(receiver: &mut Permits) -> Vec<u64> {
@@ -14,7 +14,7 @@ fn permits(receiver: &mut Permits) -> Vec<u64> {
 /// One worker answers its client, whose next request may come to the other before the copy is finished.
 #[test]
 fn c8_what_begins_after_an_answer_goes_after_its_copy() {
-    loom::model(|| {
+    model::model(|| {
         let (shared, mut permitted) = Shared::new(2);
         let (answered, finished) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let first = {
@@ -52,7 +52,7 @@ fn c8_what_begins_after_an_answer_goes_after_its_copy() {
 /// Two copies trail, each on its own worker; the third waits for the last of those that were answered when it began.
 #[test]
 fn c8_a_copy_waits_for_the_last_of_those_before_it() {
-    loom::model(|| {
+    model::model(|| {
         let (shared, mut permitted) = Shared::new(3);
         let flags = || [0, 1].map(|_| Arc::new(AtomicBool::new(false)));
         let (answered, finished) = (flags(), flags());
