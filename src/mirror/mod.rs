@@ -23,6 +23,8 @@ mod body;
 mod hand_over;
 mod head;
 mod leg;
+mod pair;
+mod written;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::answer::Answer;
-use super::write::Cursor;
 use super::verdict::Attempt;
+use super::write::Cursor;
 use super::{Load, Sender, Slot, verdict};
 use crate::deadline::Deadline;
 use crate::limits;
@@ -81,12 +81,7 @@ struct Connection<'a, L> {
 }
 
 impl<'a, L: Load> Connection<'a, L> {
-    fn new(
-        sender: &'a Rc<Sender<L>>,
-        stream: TcpStream,
-        address: SocketAddr,
-        slot: &'a Rc<Slot<L>>,
-    ) -> Self {
+    fn new(sender: &'a Rc<Sender<L>>, stream: TcpStream, address: SocketAddr, slot: &'a Rc<Slot<L>>) -> Self {
         let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
         Self { sender, stats, stream, address, slot, deadline: sender.settings.wheel.deadline() }
     }
@@ -185,7 +180,8 @@ impl<'a, L: Load> Connection<'a, L> {
         };
         self.count(answer.status(), outcome, started);
         self.sender.settings.ledger.hear(outcome, answer.status(), answer.kept());
-        let attempt = Attempt { outcome, retry_after: answer.retry_after() };
+        self.sender.settings.ledger.written_secondary.add(answer.written());
+        let attempt = Attempt { outcome, status: answer.status(), retry_after: answer.retry_after() };
         self.sender.settings.share.hear(&attempt, tenant, self.sender.in_flight.get());
         L::ended(copy, attempt);
         result == Ok(Ok(())) && answer.keeps_alive()

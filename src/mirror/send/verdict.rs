@@ -13,6 +13,8 @@ use crate::stats::mirror::Outcome;
 pub(in crate::mirror) struct Attempt {
     /// What the copy's outcome is if there is no further attempt.
     pub(in crate::mirror) outcome: Outcome,
+    /// The answer's, if there was one.
+    pub(in crate::mirror) status: Option<u16>,
     /// The answer's `Retry-After`.
     pub(in crate::mirror) retry_after: Option<Duration>,
 }
@@ -33,7 +35,7 @@ pub(in crate::mirror) enum Meaning {
 impl Attempt {
     /// The mirror did not answer.
     pub(super) fn unanswered(outcome: Outcome) -> Self {
-        Self { outcome, retry_after: None }
+        Self { outcome, status: None, retry_after: None }
     }
 
     pub(in crate::mirror) fn meaning(&self) -> Meaning {

@@ -15,8 +15,8 @@ use crate::mirror::durable::kept::{Kept, State, Tally};
 use crate::mirror::durable::record::{self, Malformed};
 use crate::mirror::durable::window::Back;
 use crate::mirror::hand_over::wire;
-use crate::mirror::order::board::Set;
 use crate::mirror::head;
+use crate::mirror::order::board::Set;
 use crate::mirror::order::{By, Reader, Wire};
 use crate::stats::mirror::unix_ms;
 
@@ -45,12 +45,8 @@ impl Rebuild {
             self.warn_of_credentials();
         }
         let facts = decoded.facts;
-        let plain = MirrorPolicy {
-            mirror: 0,
-            fraction: Fraction::ALL,
-            host: CopyHost::Same,
-            headers: Vec::new(),
-        };
+        let plain =
+            MirrorPolicy { mirror: 0, fraction: Fraction::ALL, host: CopyHost::Same, headers: Vec::new() };
         let policy = self.policies.get(usize::from(facts.policy)).or(self.policies.first()).unwrap_or(&plain);
         let rules = head::Rules {
             policy,
@@ -89,6 +85,7 @@ impl Rebuild {
             maybe_taken: position.place < self.recovered_end.get(),
             waited: true,
             read: true,
+            pair: None,
             seen: Tally::default(),
         };
         Ok(Back { tenant, kept, set })
