@@ -18,6 +18,7 @@ mod dsl;
 mod admin;
 mod backlog_command;
 mod backlog_drain;
+mod both_answers;
 mod c10_polite;
 mod c1_answers;
 mod c1_connections;

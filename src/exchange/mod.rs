@@ -99,7 +99,7 @@ pub(crate) async fn exchange(
     };
     // Before any byte of the answer leaves: the client may then send what must not overtake this request's copies.
     match &answer {
-        Ok(answer) => exchange.body.answered(answer.status()),
+        Ok(answer) => exchange.body.answered(answer.status(), answer.headers()),
         Err(Unanswered) => exchange.body.left(),
     }
     // Off by default: the one thing that an answer can be made to wait for, and for a moment only.

@@ -221,8 +221,8 @@ impl RequestBody {
     }
 
     /// The client may be answered from now on.
-    pub(super) fn answered(&self, status: StatusCode) {
-        self.tap.borrow_mut().answered(status);
+    pub(super) fn answered(&self, status: StatusCode, headers: &HeaderMap) {
+        self.tap.borrow_mut().answered(status, headers);
     }
 
     /// The client has left.

@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::pair::Pair;
+
 /// A process-wide bound.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -162,13 +164,20 @@ pub(crate) struct Held {
     bytes: Arc<Budget>,
     n: u64,
     copies: Arc<Budget>,
+    /// Where its two answers meet, which is known as long as it is in memory.
+    pair: Option<Arc<Pair>>,
 }
 
 impl Held {
     #[cfg(test)]
     pub(crate) fn take(bytes: &Arc<Budget>, n: u64, copies: &Arc<Budget>) -> Option<Self> {
         let taken = bytes.take(n) && copies.take(1);
-        taken.then(|| Self { bytes: Arc::clone(bytes), n, copies: Arc::clone(copies) })
+        taken.then(|| Self { bytes: Arc::clone(bytes), n, copies: Arc::clone(copies), pair: None })
+    }
+
+    /// Where its two answers meet.
+    pub(crate) fn pair(&self) -> Option<&Arc<Pair>> {
+        self.pair.as_ref()
     }
 
     /// Bytes held.
@@ -191,13 +200,14 @@ impl Drop for Held {
 
 impl Reservation {
     /// Takes what is reserved out of this worker's hands, together with the copy that it belongs to.
-    pub(crate) fn into_held(mut self, mut one: One) -> Held {
+    pub(crate) fn into_held(mut self, mut one: One, pair: &Arc<Pair>) -> Held {
         let n = std::mem::take(&mut self.bytes);
         self.account.ledger.pending_bytes.sub(n);
         let copies = Arc::clone(&one.lease.budget);
         // What was leased stays taken from the whole: the held copy gives it back there.
         one.kept = true;
-        Held { bytes: Arc::clone(&self.account.lease.budget), n, copies }
+        let pair = Some(Arc::clone(pair));
+        Held { bytes: Arc::clone(&self.account.lease.budget), n, copies, pair }
     }
 }
 

@@ -12,14 +12,16 @@ use http::{HeaderMap, HeaderValue};
 use super::budget::One;
 use super::durable::intake::{Sent, Write};
 use super::head::{self, Framing};
-use super::ledger::{Outcome, Token};
+use super::ledger::{Ledger, Outcome, Token};
 use super::leg::{Leg, Way};
 use super::once::Once;
 use super::order::cell::{self, Held, Ticket};
 use super::order::{By, Entry, Key, Wire};
+use super::pair::Pair;
 use super::send::Copy;
 use super::{Mirrors, Target};
 use crate::paths::Kind;
+use crate::stats::pairs::Class;
 
 /// What is kept of a request beside its body and its copies' heads.
 #[derive(Debug)]
@@ -42,19 +44,34 @@ pub(super) struct Complete {
     pub(super) trailers: Option<HeaderMap>,
 }
 
-/// A copy that newcomers will have to stand behind once its client may be answered.
+/// What an exchange has to do with a copy once its client may be answered.
 #[derive(Debug)]
-pub(super) enum Trailing {
+pub(super) struct Trailing {
+    ledger: Rc<Ledger>,
+    pair: Arc<Pair>,
+    place: Behind,
+}
+
+/// What newcomers will have to stand behind.
+#[derive(Debug)]
+enum Behind {
+    Nothing,
     Memory(Rc<Ticket>),
     Durable(Sent),
 }
 
 impl Trailing {
     pub(super) fn trail(&self) {
-        match self {
-            Self::Memory(ticket) => ticket.trail(),
-            Self::Durable(sent) => sent.trail(),
+        match &self.place {
+            Behind::Nothing => {}
+            Behind::Memory(ticket) => ticket.trail(),
+            Behind::Durable(sent) => sent.trail(),
         }
+    }
+
+    /// What the primary answered, if it did. Only the first time counts.
+    pub(super) fn answered(&self, class: Class, written: u64) {
+        self.ledger.primary_answered(&self.pair, class, written);
     }
 }
 
@@ -64,21 +81,22 @@ impl Complete {
         let mut trailing = Vec::new();
         for leg in legs {
             if let Some(target) = mirrors.target(leg.mirror) {
-                trailing.extend(self.one(mirrors, target, leg));
+                let token = target.ledger.receive();
+                let (ledger, pair) = (Rc::clone(&target.ledger), Arc::clone(token.pair()));
+                trailing.push(Trailing { ledger, pair, place: self.one(mirrors, target, leg, token) });
             }
         }
         trailing
     }
 
-    fn one(&self, mirrors: &Mirrors, target: &Rc<Target>, leg: Leg) -> Option<Trailing> {
-        let token = target.ledger.receive();
+    fn one(&self, mirrors: &Mirrors, target: &Rc<Target>, leg: Leg, token: Token) -> Behind {
         if let Some(outcome) = leg.refused {
             token.finish(outcome);
-            return None;
+            return Behind::Nothing;
         }
         if !target.copies.reserve(1) {
             token.finish(Outcome::DroppedTooManyCopies);
-            return None;
+            return Behind::Nothing;
         }
         let one = One::of(&target.copies);
         let request = &self.request;
@@ -92,22 +110,22 @@ impl Complete {
         let (tenant, reservation) = (leg.tenant, leg.reservation);
         let (key, behind) = match leg.way {
             Way::Durable(stored, by) => {
-                let (kind, held) = (request.kind, reservation.into_held(one));
+                let (kind, held) = (request.kind, reservation.into_held(one, token.pair()));
                 let write = Write { stored, wire, tenant, kind, by, timeout, held };
-                return self.keep(target, write, token).map(Trailing::Durable);
+                return self.keep(target, write, token).map_or(Behind::Nothing, Behind::Durable);
             }
             Way::Ordered { key, behind } => (key, behind),
             Way::Unordered => {
                 let load = Once { token, _reservation: reservation, _one: one, _place: None };
                 target.go(self.copy(wire, tenant, timeout, load), None);
-                return None;
+                return Behind::Nothing;
             }
         };
         let (ticket, way) = self.take_place(mirrors, target, (tenant, key, behind), &wire);
         let place = Some(Held(Rc::clone(&ticket)));
         let load = Once { token, _reservation: reservation, _one: one, _place: place };
         target.go(self.copy(wire, tenant, timeout, load), Some((&ticket, way)));
-        Some(Trailing::Memory(ticket))
+        Behind::Memory(ticket)
     }
 
     fn copy(&self, wire: Arc<Wire>, tenant: u64, timeout: Duration, load: Once) -> Copy<Once> {
@@ -151,9 +169,9 @@ impl Unsaved {
     pub(super) fn of(trailing: &mut [Trailing]) -> Option<Self> {
         let saving: Vec<_> = trailing
             .iter_mut()
-            .filter_map(|trailing| match trailing {
-                Trailing::Durable(sent) => sent.saving(),
-                Trailing::Memory(_) => None,
+            .filter_map(|trailing| match &mut trailing.place {
+                Behind::Durable(sent) => sent.saving(),
+                Behind::Memory(_) | Behind::Nothing => None,
             })
             .collect();
         (!saving.is_empty()).then_some(Self(saving))

@@ -7,8 +7,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::pair::{Met, Pair, Side};
 use crate::stats::WorkerStats;
 pub(crate) use crate::stats::mirror::{MirrorStats, Outcome};
+use crate::stats::pairs::Class;
 
 /// A worker's access to its ledger of one mirror.
 #[derive(Debug, Clone)]
@@ -27,7 +29,28 @@ impl Ledger {
     pub(crate) fn receive(self: &Rc<Self>) -> Token {
         self.received.inc();
         self.pending.inc();
-        Token { ledger: Rc::clone(self), finished: false }
+        Token { ledger: Rc::clone(self), pair: Arc::default(), finished: false }
+    }
+
+    /// The primary answered the request of a copy, and said how many samples it has written.
+    pub(crate) fn primary_answered(&self, pair: &Pair, class: Class, written: u64) {
+        let met = pair.tell(Side::Primary, class);
+        if let Met::Second(secondary) = met {
+            self.pairs.count(class, secondary);
+        }
+        if met != Met::Already {
+            self.written_primary.add(written);
+        }
+    }
+
+    /// A copy has its outcome, and with it the class of the mirror's last answer. Without a pair nobody remembers the
+    /// primary's.
+    pub(crate) fn secondary_answered(&self, pair: Option<&Pair>, class: Class) {
+        match pair.map(|pair| pair.tell(Side::Secondary, class)) {
+            Some(Met::Second(primary)) => self.pairs.count(primary, class),
+            Some(Met::First | Met::Already) => {}
+            None => self.pairs.count(Class::Unknown, class),
+        }
     }
 }
 
@@ -44,18 +67,28 @@ impl std::ops::Deref for Ledger {
 #[derive(Debug)]
 pub(crate) struct Token {
     ledger: Rc<Ledger>,
+    pair: Arc<Pair>,
     finished: bool,
 }
 
 impl Token {
-    /// Books the copy's one and only outcome.
-    pub(crate) fn finish(mut self, outcome: Outcome) {
+    /// Books the copy's one and only outcome, which is no answer of the mirror's.
+    pub(crate) fn finish(self, outcome: Outcome) {
+        self.finish_with(outcome, None);
+    }
+
+    /// The same for what the mirror answered, if it did.
+    pub(crate) fn finish_with(mut self, outcome: Outcome, status: Option<u16>) {
         self.finished = true;
         self.ledger.count(outcome);
+        self.ledger.secondary_answered(Some(&self.pair), Class::of(status));
     }
-}
 
-impl Token {
+    /// Where the copy's two answers meet.
+    pub(crate) fn pair(&self) -> &Arc<Pair> {
+        &self.pair
+    }
+
     /// Durable delivery keeps the copy from here on, and books its outcome.
     pub(crate) fn hand_over(mut self) {
         self.finished = true;

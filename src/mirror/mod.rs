@@ -24,6 +24,8 @@ mod hand_over;
 mod head;
 mod leg;
 mod once;
+mod pair;
+mod written;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};

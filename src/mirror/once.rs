@@ -20,7 +20,7 @@ pub(super) struct Once {
 
 impl Load for Once {
     fn ended(copy: Copy<Self>, attempt: Attempt) {
-        copy.load.token.finish(attempt.outcome);
+        copy.load.token.finish_with(attempt.outcome, attempt.status);
     }
 
     fn expired(copy: Copy<Self>) {

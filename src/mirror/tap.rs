@@ -13,7 +13,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use config::model::When;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, Method, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts};
 
 use super::Mirrors;
 use super::body::CopyBody;
@@ -23,6 +23,8 @@ use super::head::Framing;
 use super::ledger::Outcome;
 pub(crate) use super::leg::Facts;
 use super::leg::Leg;
+use super::written::written;
+use crate::stats::pairs::Class;
 
 /// Collects one request for its mirrors. Empty (and free) where the route has none.
 #[derive(Debug, Default)]
@@ -42,7 +44,15 @@ enum Answered {
     NotYet,
     /// It left before.
     Left,
-    With(StatusCode),
+    With(Reply),
+}
+
+/// What the primary said, or the proxy in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reply {
+    status: StatusCode,
+    /// Samples that it has written.
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -111,22 +121,32 @@ impl Tap {
         match self.answered {
             Answered::NotYet => {}
             Answered::Left => self.left(),
-            Answered::With(status) => self.answered(status),
+            Answered::With(reply) => self.replied(reply),
         }
     }
 
     /// The client may be answered from now on, and may then send what must not overtake this request's copies.
-    pub(crate) fn answered(&mut self, status: StatusCode) {
-        self.answered = Answered::With(status);
+    pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
+        if self.collector.is_some() || self.later.is_some() || !self.trailing.is_empty() {
+            let written = written(|name| headers.get(name).map(HeaderValue::as_bytes));
+            self.replied(Reply { status, written });
+        }
+    }
+
+    fn replied(&mut self, reply: Reply) {
+        self.answered = Answered::With(reply);
         if let Some(later) = self.later.take() {
             let Later { mirrors, legs, complete } = *later;
-            if status.is_server_error() {
+            if reply.status.is_server_error() {
                 count_refused(&mirrors, &legs);
             } else {
                 self.trailing.extend(complete.hand_over(&mirrors, legs));
             }
         }
-        self.trailing.iter().for_each(Trailing::trail);
+        for trailing in &self.trailing {
+            trailing.trail();
+            trailing.answered(Class::of(Some(reply.status.as_u16())), reply.written);
+        }
     }
 
     /// The client has left, and may send the same again.
@@ -145,7 +165,11 @@ impl Tap {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        self.trailing.iter().for_each(Trailing::trail);
+        for trailing in &self.trailing {
+            trailing.trail();
+            // Unless it was.
+            trailing.answered(Class::None, 0);
+        }
         if let Some(later) = &self.later {
             count_refused(&later.mirrors, &later.legs);
         }

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::counter::{Counter, Gauge};
 use super::histogram::Histogram;
+use super::pairs::Pairs;
 
 /// How a copy ended. One counter each; [`Outcome::labels`] gives the metric's labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -225,6 +226,12 @@ pub(crate) struct MirrorStats {
     ordered: [Counter; Path::ALL.len()],
     /// From the copy's first byte to the end of its attempt.
     pub(crate) duration: Histogram,
+    /// Copies by what the primary and the mirror answered.
+    pub(crate) pairs: Pairs,
+    /// Samples that the primary said it has written, of requests with a copy.
+    pub(crate) written_primary: Counter,
+    /// Samples that the mirror said it has written.
+    pub(crate) written_secondary: Counter,
     /// What the mirror said last, by outcome.
     said: Mutex<Said>,
 }

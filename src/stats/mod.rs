@@ -7,6 +7,7 @@ pub(crate) mod backlog;
 pub(crate) mod counter;
 pub(crate) mod histogram;
 pub(crate) mod mirror;
+pub(crate) mod pairs;
 pub(crate) mod sums;
 
 use std::sync::Arc;

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use config::model::Delivery;
+
+use super::answers;
 use super::cluster::Answers;
 use super::{Kind, Metrics, Unit, Value, sanitized, sum};
 use crate::admin::View;
@@ -170,6 +173,7 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
         one.pace(metrics);
         one.outcomes(metrics);
         one.ordered(metrics);
+        answers::collect(&one, mirror.delivery != Delivery::Memory, metrics);
         one.bounds(mirror.buffer, metrics);
         one.duration(metrics);
         one.backlog(metrics);
@@ -179,7 +183,7 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
 }
 
 /// One mirror.
-struct One<'a> {
+pub(super) struct One<'a> {
     view: &'a View,
     index: usize,
     label: &'a str,
@@ -187,15 +191,15 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    fn sums(&self) -> MirrorSums<'_> {
+    pub(super) fn sums(&self) -> MirrorSums<'_> {
         self.view.stats.mirror(self.index)
     }
 
-    fn labels(&self) -> super::Labels {
+    pub(super) fn labels(&self) -> super::Labels {
         vec![("mirror", self.label.to_owned())]
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(super) fn text(&self, name: &str) -> String {
         format!("mirror.{}.{name}", self.text)
     }
 

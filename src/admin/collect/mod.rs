@@ -4,6 +4,7 @@
 //! Envoy's tag extraction would split it. Cluster names with dots stay whole in the label, where Envoy would cut
 //! them. Labels come from the configuration and from status codes, so their number is bounded.
 
+mod answers;
 mod cluster;
 mod http;
 mod mirror;

@@ -26,8 +26,10 @@ use super::message::ToBacklog;
 use super::window::{Key, Want, Window};
 use crate::mirror::ledger::{Ledger, Outcome};
 use crate::mirror::order::Reader;
+use crate::mirror::pair::Pair;
 use crate::mirror::send::Sender;
 use crate::mirror::send::pace::{Leave, Pace};
+use crate::stats::pairs::Class;
 use attempts::Flight;
 use rebuild::Rebuild;
 pub(crate) use run::{Plan, spawn};
@@ -145,19 +147,20 @@ impl Delivery {
     }
 
     /// Books a copy that is not in the window.
-    fn settle(&self, place: u64, outcome: Outcome) {
+    fn settle(&self, place: u64, outcome: Outcome, pair: Option<&Pair>, answer: Class) {
         if self.settled.borrow_mut().insert(place) {
             self.ledger.count(outcome);
+            self.ledger.secondary_answered(pair, answer);
             self.ledger.settled.inc();
             self.done.borrow_mut().push(place);
         }
     }
 
     /// Books a copy in the window.
-    fn finish(&self, key: Key, outcome: Outcome) {
+    fn finish(&self, key: Key, outcome: Outcome, answer: Class) {
         let kept = self.window.borrow_mut().finish(key);
-        if let Some(Kept { place, .. }) = kept {
-            self.settle(place, outcome);
+        if let Some(Kept { place, pair, .. }) = kept {
+            self.settle(place, outcome, pair.as_deref(), answer);
         }
     }
 
@@ -177,7 +180,7 @@ impl Delivery {
     /// The process leaves: what is only in memory is lost, the rest is for the next one.
     fn leave(&self) {
         let flying = self.window.borrow().unsaved_flying();
-        flying.into_iter().for_each(|key| self.finish(key, Outcome::FailedTimeout));
+        flying.into_iter().for_each(|key| self.finish(key, Outcome::FailedTimeout, Class::None));
         self.end_unsaved(Outcome::DroppedShutdown, |_| true);
         self.tell_done();
         self.tell(ToBacklog::Close);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::message::Arrived;
 use crate::mirror::order::{By, Wire};
+use crate::mirror::pair::Pair;
 use crate::paths::Kind;
 
 /// See the module.
@@ -35,6 +36,8 @@ pub(super) struct Kept {
     pub(super) waited: bool,
     /// Its series were read.
     pub(super) read: bool,
+    /// Where the answers of the primary and the mirror meet; unknown of what was read back from disk.
+    pub(super) pair: Option<Arc<Pair>>,
     /// What the mirror had taken and failed when this one was tried last.
     pub(super) seen: Tally,
 }
@@ -60,7 +63,7 @@ pub(super) struct Tally {
 impl Kept {
     /// A newcomer.
     pub(super) fn new(arrived: Arrived, saved: bool) -> Self {
-        let bytes = arrived.held.bytes();
+        let (bytes, pair) = (arrived.held.bytes(), arrived.held.pair().cloned());
         let Arrived { place, arrived, arrived_ms, wire, kind, by, timeout, .. } = arrived;
         let (state, seen) = (State::Waiting, Tally::default());
         let (attempts, failures, maybe_taken) = (0, 0, false);
@@ -80,6 +83,7 @@ impl Kept {
             maybe_taken,
             waited: false,
             read: false,
+            pair,
             seen,
         }
     }

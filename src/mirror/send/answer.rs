@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::limits::{ANSWER_DISCARDED, ANSWER_HEAD_MAX, ANSWER_KEPT, HEADERS_MAX};
+use crate::mirror::written::written;
 
 /// Longest line of a chunk size with its extensions, or of a trailer.
 const LINE_MAX: usize = 4 << 10;
@@ -24,6 +25,7 @@ pub(super) struct Answer {
     close: bool,
     any_byte: bool,
     retry_after: Option<Duration>,
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Answer {
             close: false,
             any_byte: false,
             retry_after: None,
+            written: 0,
         }
     }
 
@@ -72,6 +75,11 @@ impl Answer {
     /// How long the mirror asks to wait (`Retry-After`, RFC 9110 10.2.3).
     pub(super) fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Samples that the mirror says it has written.
+    pub(super) fn written(&self) -> u64 {
+        self.written
     }
 
     pub(super) fn any_byte(&self) -> bool {
@@ -188,6 +196,7 @@ impl Answer {
         let framing = Framing::of(head.headers)?;
         self.status = Some(status);
         self.retry_after = retry_after(head.headers);
+        self.written = written(|name| value(head.headers, name));
         self.close = framing.close || head.version == Some(0);
         self.state = match framing {
             _ if !self.has_body || status == 204 || status == 304 => State::Done,
@@ -231,10 +240,13 @@ impl Answer {
     }
 }
 
+fn value<'h>(headers: &[httparse::Header<'h>], name: &str) -> Option<&'h [u8]> {
+    headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+}
+
 /// Seconds or a date.
 fn retry_after(headers: &[httparse::Header<'_>]) -> Option<Duration> {
-    let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case("retry-after"))?;
-    let value = std::str::from_utf8(header.value).ok()?.trim();
+    let value = std::str::from_utf8(value(headers, "retry-after")?).ok()?.trim();
     match value.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok(),
@@ -328,6 +340,18 @@ mod tests {
         assert_eq!(wait("Thu, 01 Jan 1970 00:00:00 GMT"), None);
         assert!(wait("Fri, 01 Jan 2100 00:00:00 GMT") > Some(Duration::from_secs(1 << 20)));
         assert_eq!((wait("-1"), wait("soon"), wait("")), (None, None, None));
+    }
+
+    #[test]
+    fn what_was_written_is_samples_and_histograms() {
+        let head = b"HTTP/1.1 204 No\r\nX-Prometheus-Remote-Write-Samples-Written: 17\r\n\
+            X-Prometheus-Remote-Write-Exemplars-Written: 5\r\n\
+            X-Prometheus-Remote-Write-Histograms-Written: 3\r\n\r\n";
+        assert_eq!(read(&[head]).unwrap().written(), 20);
+        for odd in ["-1", "99999999999999999999", "", "many"] {
+            let head = format!("HTTP/1.1 204 No\r\nX-Prometheus-Remote-Write-Samples-Written: {odd}\r\n\r\n");
+            assert_eq!(read(&[head.as_bytes()]).unwrap().written(), 0, "{odd}");
+        }
     }
 
     #[test]

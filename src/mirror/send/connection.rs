@@ -180,7 +180,8 @@ impl<'a, L: Load> Connection<'a, L> {
         };
         self.count(answer.status(), outcome, started);
         self.sender.settings.ledger.hear(outcome, answer.status(), answer.kept());
-        let attempt = Attempt { outcome, retry_after: answer.retry_after() };
+        self.sender.settings.ledger.written_secondary.add(answer.written());
+        let attempt = Attempt { outcome, status: answer.status(), retry_after: answer.retry_after() };
         self.sender.settings.share.hear(&attempt, tenant, self.sender.in_flight.get());
         L::ended(copy, attempt);
         result == Ok(Ok(())) && answer.keeps_alive()

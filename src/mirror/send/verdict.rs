@@ -13,6 +13,8 @@ use crate::stats::mirror::Outcome;
 pub(crate) struct Attempt {
     /// What the copy's outcome is if there is no further attempt.
     pub(crate) outcome: Outcome,
+    /// The answer's, if there was one.
+    pub(crate) status: Option<u16>,
     /// The answer's `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
 }
@@ -33,7 +35,7 @@ pub(crate) enum Meaning {
 impl Attempt {
     /// The mirror did not answer.
     pub(super) fn unanswered(outcome: Outcome) -> Self {
-        Self { outcome, retry_after: None }
+        Self { outcome, status: None, retry_after: None }
     }
 
     pub(crate) fn meaning(&self) -> Meaning {

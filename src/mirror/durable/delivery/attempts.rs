@@ -12,6 +12,7 @@ use crate::mirror::ledger::Outcome;
 use crate::mirror::send::pace::backoff;
 use crate::mirror::send::{Attempt, Copy, Load, Meaning};
 use crate::stats::mirror::Path;
+use crate::stats::pairs::Class;
 
 /// Stands behind a copy on its way.
 pub(super) struct Flight {
@@ -78,7 +79,7 @@ impl Delivery {
         let attempts = kept.attempts;
         drop(window);
         match outcome {
-            Some(outcome) => self.finish(key, outcome),
+            Some(outcome) => self.finish(key, outcome, Class::of(attempt.status)),
             // A tenant that is limited waits as a whole.
             None if meaning == Meaning::Trouble => self.rest(key, Instant::now() + backoff(attempts)),
             None => self.rest(key, Instant::now() + limits::RETRY_MIN),

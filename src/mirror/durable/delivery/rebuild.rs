@@ -86,6 +86,7 @@ impl Rebuild {
             maybe_taken: position.place < self.recovered_end.get(),
             waited: true,
             read: true,
+            pair: None,
             seen: Tally::default(),
         };
         Ok(Back { tenant, kept, set })
