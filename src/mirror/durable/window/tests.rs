@@ -109,6 +109,7 @@ impl World {
             waited: false,
             read: false,
             seen: Tally::default(),
+            pair: None,
         }
     }
 
