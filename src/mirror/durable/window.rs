@@ -117,6 +117,10 @@ impl Window {
 
     /// A newcomer, in the order of arrival.
     pub(super) fn arrive(&mut self, tenant: u64, kept: Kept) -> Whereto {
+        // Let go in the course of its own append.
+        if self.ended.remove(&kept.place) {
+            return Whereto::Disk;
+        }
         let waits = self.recovery.is_some()
             || self.lanes.get(&tenant).is_some_and(|lane| !lane.spilled.is_empty())
             || !self.has_room(tenant, kept.bytes);
@@ -134,6 +138,9 @@ impl Window {
 
     /// A newcomer that is on disk only.
     pub(super) fn arrive_on_disk(&mut self, tenant: u64, place: u64) {
+        if self.ended.remove(&place) {
+            return;
+        }
         if let Some(recovery) = &mut self.recovery {
             recovery.behind.push_back((tenant, place));
             return;

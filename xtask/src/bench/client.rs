@@ -41,7 +41,8 @@ impl Client {
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, sent: 0, started: Instant::now(), answer: Vec::with_capacity(ANSWER_MAX) })
+        // Nothing to send yet, though the socket is writable.
+        Ok(Self { stream, sent: usize::MAX, started: Instant::now(), answer: Vec::with_capacity(ANSWER_MAX) })
     }
 
     /// Begins the next request and sends what the socket takes.

@@ -74,16 +74,7 @@ async fn run(plan: Plan) {
         let busy = delivery.is_busy();
         tokio::select! {
             biased;
-            message = messages.recv() => {
-                let Some(message) = message else { break };
-                delivery.receive(message);
-                for _ in 0..BATCH {
-                    let Ok(message) = messages.try_recv() else { break };
-                    delivery.receive(message);
-                }
-                delivery.pump();
-                delivery.window.borrow_mut().mark_waiting();
-            }
+            // First: messages that never pause must not keep it from its turn.
             () = sleep_until(next_tick), if busy => {
                 let now = Instant::now();
                 next_tick = TokioInstant::from_std(now + limits::DELIVERY_TICK);
@@ -96,6 +87,16 @@ async fn run(plan: Plan) {
                     delivery.sweep();
                 }
                 delivery.pump();
+            }
+            message = messages.recv() => {
+                let Some(message) = message else { break };
+                delivery.receive(message);
+                for _ in 0..BATCH {
+                    let Ok(message) = messages.try_recv() else { break };
+                    delivery.receive(message);
+                }
+                delivery.pump();
+                delivery.window.borrow_mut().mark_waiting();
             }
             () = tokio::task::yield_now(), if reads => {
                 reads = delivery.read_one();
