@@ -8,19 +8,19 @@
 //! What an earlier process left in the backlog is read in order of place (`recovery`). Until that is through, all
 //! newcomers stand behind it: their tenants may have copies there.
 
+mod reading;
 mod refill;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::kept::{Kept, State};
 use super::lane::Lane;
 use super::message::Recovered;
+use crate::mirror::order::By;
 use crate::mirror::order::board::{self, Holds, Place, Set};
-use crate::mirror::order::{By, Protocol, Wire};
 use refill::Recovery;
 pub(super) use refill::{Back, Brought, Want};
 
@@ -360,39 +360,6 @@ impl Window {
     /// Nothing is in memory, and nothing waits to be read back.
     pub(super) fn is_empty(&self) -> bool {
         self.lanes.is_empty() && self.recovery.is_none() && self.unsaved.is_empty()
-    }
-
-    /// Marks the lanes in which a copy has waited since `moment`: their bodies are read.
-    pub(super) fn look(&mut self, moment: Instant) {
-        for (&tenant, lane) in &mut self.lanes {
-            if !lane.reads && lane.board.unread().next().is_some() && lane.waits_since(moment) {
-                lane.reads = true;
-                self.reading.push_back(tenant);
-            }
-        }
-    }
-
-    /// The next body to read, of one lane after the other.
-    pub(super) fn unread(&mut self) -> Option<(Key, Arc<Wire>, Protocol)> {
-        while let Some(tenant) = self.reading.pop_front() {
-            let Some(lane) = self.lanes.get_mut(&tenant) else { continue };
-            if let Some((at, wire, protocol)) = lane.unread() {
-                self.reading.push_back(tenant);
-                return Some(((tenant, at), wire, protocol));
-            }
-            lane.reads = false;
-        }
-        None
-    }
-
-    pub(super) fn learn(&mut self, (tenant, at): Key, set: Set) {
-        if let Some(lane) = self.lanes.get_mut(&tenant) {
-            lane.learn(at, set);
-            if let Some(kept) = lane.copies.get_mut(&at) {
-                kept.read = true;
-            }
-            self.take_turns(tenant);
-        }
     }
 
     /// When the oldest copy in memory arrived, for those that no backlog knows of.

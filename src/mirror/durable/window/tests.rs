@@ -2,6 +2,7 @@
 //! exactly once, memory keeps its bound, and nothing is ever left behind.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -9,7 +10,7 @@ use fastrand::Rng;
 use super::*;
 use crate::limits;
 use crate::mirror::durable::kept::Tally;
-use crate::mirror::order::Protocol;
+use crate::mirror::order::{Protocol, Wire};
 use crate::paths::Kind;
 
 const BYTES: u64 = 200;
