@@ -14,6 +14,8 @@ impl Dir {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}-{number}", std::process::id()));
+        // A run that failed or was killed may have left one, and process numbers come again.
+        let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("the build's temporary folder is writable");
         Self(path)
     }
