@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::cluster::{PUSH_PATH, TENANT_HEADER};
 use super::plan::{Plan, Tally};
+use crate::stats::mirror::unix_ms;
 
 /// Prometheus' `min_backoff` and `max_backoff`.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(30), Duration::from_secs(5));
@@ -44,8 +45,7 @@ pub(super) struct Start {
 
 impl Start {
     pub(super) fn now() -> Self {
-        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        Self { instant: Instant::now(), unix_ms: i64::try_from(unix_ms).unwrap_or_default() }
+        Self { instant: Instant::now(), unix_ms: i64::try_from(unix_ms()).unwrap_or_default() }
     }
 }
 

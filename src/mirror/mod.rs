@@ -248,7 +248,8 @@ impl Mirrors {
     /// Regular housekeeping, about once a second: expires what waited too long, measures the lag.
     pub(crate) fn sweep(&self) {
         for target in &self.targets {
-            if target.skips.replace(target.pace.skips()) != target.pace.skips() {
+            let skips = target.pace.skips();
+            if target.skips.replace(skips) != skips {
                 target.end_waiting(Outcome::ExpiredSkipped, |_| true);
                 target.sender.end_waiting(|copy| copy.load.token.finish(Outcome::ExpiredSkipped));
             }

@@ -10,7 +10,6 @@ mod table;
 mod words;
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{anyhow, bail};
 use backlog::fs::RealFs;
@@ -19,6 +18,7 @@ use backlog::{Backlog, Options, name_hash};
 use config::model::{Config, Delivery};
 
 use crate::cli;
+use crate::stats::mirror::unix_ms;
 
 /// Does what the command says and returns what it has to tell. Its errors say all in their first line.
 pub(crate) fn run(command: &cli::Backlog) -> anyhow::Result<String> {
@@ -27,7 +27,7 @@ pub(crate) fn run(command: &cli::Backlog) -> anyhow::Result<String> {
             let target = Target::of(which)?;
             let found = look(&target.directory, *verify)?;
             let page = Page { target: &target, found: &found, verified: *verify };
-            Ok(if *json { json::print(&page) } else { table::print(&page, now_ms()) })
+            Ok(if *json { json::print(&page) } else { table::print(&page, unix_ms()) })
         }
         cli::BacklogAction::Drain(command) => drain::run(command),
         cli::BacklogAction::Drop { which, yes } => drop_all(&Target::of(which)?, *yes),
@@ -140,9 +140,4 @@ fn drop_all(target: &Target, yes: bool) -> anyhow::Result<String> {
         0 => said + "\n",
         others => format!("{said}; {} not of this backlog stay\n", words::counted(others, "file", "files")),
     })
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -100,8 +100,7 @@ impl Delivery {
     }
 
     fn start(&self, now: Instant) -> Option<Key> {
-        let key = self.window.borrow_mut().start(|tenant| self.may(tenant, now))?;
-        Some(key)
+        self.window.borrow_mut().start(|tenant| self.may(tenant, now))
     }
 
     /// The next copy whose rest is over.
@@ -142,7 +141,7 @@ impl Delivery {
         let mut limited = self.limited.borrow_mut();
         while let Some(&(at, tenant)) = limited.first().filter(|(at, _)| *at <= now) {
             limited.remove(&(at, tenant));
-            self.window.borrow_mut().wake(tenant);
+            self.window.borrow_mut().take_turns(tenant);
         }
     }
 

@@ -216,7 +216,8 @@ impl Window {
         }
     }
 
-    fn take_turns(&mut self, tenant: u64) {
+    /// Something of this tenant's may go now.
+    pub(super) fn take_turns(&mut self, tenant: u64) {
         if let Some(lane) = self.lanes.get_mut(&tenant)
             && !std::mem::replace(&mut lane.turns, true)
         {
@@ -239,11 +240,6 @@ impl Window {
             return Some((tenant, at));
         }
         None
-    }
-
-    /// A tenant may be sent to again.
-    pub(super) fn wake(&mut self, tenant: u64) {
-        self.take_turns(tenant);
     }
 
     /// The copy is on its way, first or again.
@@ -312,12 +308,7 @@ impl Window {
 
     /// Copies that are in no backlog and do not fly, for which `is_over` holds: those in order, and those set aside.
     pub(super) fn unsaved(&mut self, is_over: impl Fn(&Kept) -> bool) -> (Vec<Key>, Vec<Kept>) {
-        let over = |kept: &Kept| !kept.saved && kept.state != State::Flying && is_over(kept);
-        let lanes = self.lanes.iter();
-        let keys = lanes.flat_map(|(&tenant, lane)| {
-            lane.copies.iter().filter(|(_, kept)| over(kept)).map(move |(&at, _)| (tenant, at))
-        });
-        let keys: Vec<Key> = keys.collect();
+        let keys = self.unsaved_keys(|kept| kept.state != State::Flying && is_over(kept));
         let aside: Vec<Kept> =
             self.unsaved.extract_if(|_, kept| is_over(kept)).map(|(_, kept)| kept).collect();
         for kept in &aside {
@@ -349,10 +340,15 @@ impl Window {
 
     /// Copies on their way that are in no backlog.
     pub(super) fn unsaved_flying(&self) -> Vec<Key> {
-        let flying = |kept: &Kept| !kept.saved && kept.state == State::Flying;
+        self.unsaved_keys(|kept| kept.state == State::Flying)
+    }
+
+    /// Copies of lanes that are in no backlog.
+    fn unsaved_keys(&self, wanted: impl Fn(&Kept) -> bool) -> Vec<Key> {
+        let wanted = |kept: &Kept| !kept.saved && wanted(kept);
         let lanes = self.lanes.iter();
         let keys = lanes.flat_map(|(&tenant, lane)| {
-            lane.copies.iter().filter(|(_, kept)| flying(kept)).map(move |(&at, _)| (tenant, at))
+            lane.copies.iter().filter(|(_, kept)| wanted(kept)).map(move |(&at, _)| (tenant, at))
         });
         keys.collect()
     }

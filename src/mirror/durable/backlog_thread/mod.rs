@@ -27,10 +27,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::in_flight::InFlight;
 use super::message::{Found, Recovered, ToBacklog, ToDelivery, Why};
 use crate::stats::backlog::BacklogStats;
+use crate::stats::mirror::unix_ms;
 use inbox::Inbox;
 use kept::{Copies, Piece};
 use opening::{Closed, Opening};
-use store::{Shared, Store, now_ms};
+use store::{Shared, Store};
 use trouble::Trouble;
 
 /// What a backlog thread is made of.
@@ -272,7 +273,7 @@ impl Thread {
         }
         if tick {
             store.append_again(&mut self.shared);
-            store.expire(now_ms(), 0, &mut self.shared);
+            store.expire(unix_ms(), 0, &mut self.shared);
             store.checkpoint(&mut self.shared);
             store.show(&self.shared);
             if self.shared.again.is_empty() {

@@ -168,7 +168,7 @@ impl World {
         let (random, calm) = (&mut self.random, self.calm);
         let Some(key) = self.window.start(|_| calm || random.u8(..) < 200) else {
             // A tenant that was refused is woken in time.
-            (0..TENANTS).for_each(|tenant| self.window.wake(tenant));
+            (0..TENANTS).for_each(|tenant| self.window.take_turns(tenant));
             return false;
         };
         let place = self.window.get_mut(key).unwrap().place;

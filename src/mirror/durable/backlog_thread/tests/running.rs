@@ -94,7 +94,7 @@ impl Running {
             place,
             tenant: 7,
             arrived: Instant::now(),
-            arrived_ms: now_ms(),
+            arrived_ms: unix_ms(),
             stored: Bytes::from(format!("stored {place} ")),
             wire: Arc::new(Wire { chunks, body_chunks: 2, content_type: None, content_encoding: None }),
             kind: Kind::Write,
