@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::model::{
-    Cluster, Config, Conventions, CopyHost, Discovery, Domain, Endpoint, Fraction, HeaderMutation, Host,
-    HttpManager, Listener, LookupFamily, Mirror, MirrorPolicy, Node, PathMatch, Requests, Route, VirtualHost,
+    ClientHttp, Cluster, Config, Conventions, CopyHost, Discovery, Domain, Endpoint, Fraction,
+    HeaderMutation, Host, HttpManager, Listener, LookupFamily, Mirror, MirrorPolicy, Node, PathMatch,
+    Requests, Route, UpstreamHttp, VirtualHost,
 };
 use http::{HeaderName, HeaderValue};
 use tokio::sync::{mpsc, watch};
@@ -143,6 +144,7 @@ fn listener(route: Route) -> Listener {
             request_headers_timeout: None,
             idle_timeout: Some(Duration::from_secs(3600)),
             max_request_headers_kb: 60,
+            protocols: ClientHttp::default(),
         },
     }
 }
@@ -153,12 +155,14 @@ fn clusters() -> Vec<Cluster> {
         discovery: Discovery::Static,
         endpoints: vec![Endpoint { host: Host::Ip("127.0.0.1".parse().unwrap()), port: 8080 }],
         connect_timeout: Duration::from_secs(5),
+        http: UpstreamHttp::default(),
     };
     let mirror = Cluster {
         name: "mirror_a".to_owned(),
         discovery: Discovery::StrictDns { refresh: Duration::from_secs(5), family: LookupFamily::V4Only },
         endpoints: vec![Endpoint { host: Host::Name("secondary.example".to_owned()), port: 8081 }],
         connect_timeout: Duration::from_millis(250),
+        http: UpstreamHttp::default(),
     };
     vec![primary, mirror]
 }

@@ -6,6 +6,7 @@
 mod cluster;
 mod manager;
 mod mirror;
+mod protocol;
 mod route;
 
 use std::net::SocketAddr;
@@ -13,6 +14,10 @@ use std::net::SocketAddr;
 pub use cluster::{Cluster, Discovery, Endpoint, Host, LookupFamily};
 pub use manager::{Conventions, EnvoyConventions, HttpManager};
 pub use mirror::{Backlog, Delivery, Mirror, Order, Requests, Sync, When};
+pub use protocol::{
+    ClientHttp, ClientHttp1, Codec, ConnectionLimits, Http2, Keepalive, Underscores, UpstreamHttp,
+    UpstreamHttp1, UpstreamVersion,
+};
 pub use route::{CopyHost, Domain, Fraction, HeaderMutation, MirrorPolicy, PathMatch, Route, VirtualHost};
 
 /// A whole configuration, checked: every index below is in range, every name is unique in its kind.

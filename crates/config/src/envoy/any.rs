@@ -78,3 +78,13 @@ impl Extension {
         )
     }
 }
+
+/// Reads the `@type` of a message that can only be this one.
+pub(super) fn expect(object: &mut Object<'_>, name: &str) -> Option<()> {
+    let kind = object.require("@type", &format!("write `\"@type\": {PREFIX}{name}`"))?;
+    let text = kind.text()?;
+    if text.strip_prefix(PREFIX).unwrap_or(text) == name {
+        return Some(());
+    }
+    kind.refuse(format!("`{text}` cannot stand here"), format!("write `\"@type\": {PREFIX}{name}`"))
+}

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::model::{Cluster, Discovery, LookupFamily, Mirror, Requests};
+use crate::model::{Cluster, Discovery, LookupFamily, Mirror, Requests, UpstreamHttp};
 use crate::parts::Destination;
 use crate::read::{Field, Object};
 use crate::settings;
 
 use super::upstreams::{Declared, Settings, Upstreams};
-use super::{endpoint, metadata, unsupported};
+use super::{endpoint, metadata, protocol_options, unsupported};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const DNS_REFRESH: Duration = Duration::from_secs(5);
@@ -53,7 +53,9 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     let Some(mut object) = field.object() else { return };
     let name_field = object.require("name", "name the cluster: `name: mimir_primary`");
     let name = name_field.as_ref().and_then(Field::name);
-    let cluster = body(&mut object, name.unwrap_or_default());
+    let protocol = protocol_options::decode(&mut object);
+    let http2_only = protocol.as_ref().and_then(|options| options.http2_only.clone());
+    let cluster = body(&mut object, name.unwrap_or_default(), protocol.map(|options| options.http));
     let settings = object.take("metadata").and_then(|field| metadata::settings(&field));
     let settings = settings.and_then(|field| {
         let mut mirror = Mirror::with_defaults(name?.to_owned(), upstreams.next(), Requests::All);
@@ -65,13 +67,13 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     object.finish(unsupported::CLUSTER);
     match (name_field, name) {
         (Some(name_field), Some(name)) => {
-            upstreams.declare(&name_field, Declared { name: name.to_owned(), cluster, settings });
+            upstreams.declare(&name_field, Declared { name: name.to_owned(), cluster, settings, http2_only });
         }
         _ => upstreams.declare_nameless(),
     }
 }
 
-fn body(object: &mut Object<'_>, name: &str) -> Option<Cluster> {
+fn body(object: &mut Object<'_>, name: &str, http: Option<UpstreamHttp>) -> Option<Cluster> {
     let kind = object.take("type").map_or(Some(Type::Static), |field| discovery_type(&field));
     let connect_timeout =
         object.take("connect_timeout").map_or(Some(CONNECT_TIMEOUT), |field| field.positive_duration());
@@ -96,6 +98,7 @@ fn body(object: &mut Object<'_>, name: &str) -> Option<Cluster> {
         discovery,
         endpoints: endpoints?,
         connect_timeout: connect_timeout?,
+        http: http?,
     })
 }
 

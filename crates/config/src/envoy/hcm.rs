@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Conventions, EnvoyConventions, HttpManager};
+use crate::model::{ClientHttp, Conventions, EnvoyConventions, HttpManager};
 use crate::read::{Field, Object};
 
 use super::any::{Configured, Extension};
@@ -51,6 +51,7 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
         request_headers_timeout: request_headers_timeout?,
         idle_timeout: idle_timeout?,
         max_request_headers_kb: headers_kb.unwrap_or(HEADERS_KB),
+        protocols: ClientHttp::default(),
     })
 }
 

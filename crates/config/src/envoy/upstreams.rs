@@ -19,6 +19,8 @@ pub(super) struct Declared<'a> {
     pub(super) cluster: Option<Cluster>,
     /// Its `mimir_mirror` settings.
     pub(super) settings: Option<Settings<'a>>,
+    /// What declares it to speak nothing but HTTP/2.
+    pub(super) http2_only: Option<Field<'a>>,
 }
 
 /// The mirror that a cluster becomes if a route mirrors to it.
@@ -93,6 +95,13 @@ impl<'a> Upstreams<'a> {
                 settings.field.warn(
                     "has no effect: no route mirrors to this cluster",
                     "remove it, or mirror to the cluster",
+                );
+            }
+            if let Some(field) = declared.http2_only.as_ref().filter(|_| mirrored) {
+                field.refuse_key::<()>(
+                    "does not go with a mirror",
+                    "copies are sent in HTTP/1.1",
+                    "remove it: Mimir speaks HTTP/1.1 on the same port; or mirror to a cluster of its own",
                 );
             }
         }

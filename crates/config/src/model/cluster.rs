@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::UpstreamHttp;
+
 /// A group of endpoints.
 #[derive(Debug, Clone)]
 pub struct Cluster {
@@ -14,6 +16,8 @@ pub struct Cluster {
     pub endpoints: Vec<Endpoint>,
     /// Longest time for a TCP connection to be established. Envoy default 5 s.
     pub connect_timeout: Duration,
+    /// How its endpoints are spoken to.
+    pub http: UpstreamHttp,
 }
 
 /// How a cluster's endpoints become addresses.

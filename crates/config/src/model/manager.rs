@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::VirtualHost;
+use super::{ClientHttp, VirtualHost};
 
 /// Envoy's HTTP connection manager, as far as it is supported.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct HttpManager {
     pub idle_timeout: Option<Duration>,
     /// Largest request head in KiB; Envoy default 60.
     pub max_request_headers_kb: u32,
+    /// Protocols and connections of clients.
+    pub protocols: ClientHttp,
 }
 
 /// Which headers the proxy itself touches.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::address::{self, Url};
 use crate::model::{
-    Admin, Cluster, Conventions, Discovery, Domain, Host, HttpManager, Listener, LookupFamily, Mirror,
-    MirrorPolicy, Node, PathMatch, Route, VirtualHost,
+    Admin, ClientHttp, Cluster, Conventions, Discovery, Domain, Host, HttpManager, Listener, LookupFamily,
+    Mirror, MirrorPolicy, Node, PathMatch, Route, UpstreamHttp, VirtualHost,
 };
 use crate::parts::{Destination, Parts};
 use crate::read::{Field, Object, Unsupported};
@@ -98,6 +98,7 @@ fn http(route: Route) -> HttpManager {
         request_headers_timeout: None,
         idle_timeout: Some(Duration::from_secs(3600)),
         max_request_headers_kb: 60,
+        protocols: ClientHttp::default(),
     }
 }
 
@@ -111,6 +112,7 @@ fn cluster(name: &str, url: &Url) -> Cluster {
         discovery,
         endpoints: vec![url.endpoint.clone()],
         connect_timeout: CONNECT_TIMEOUT,
+        http: UpstreamHttp::default(),
     }
 }
 

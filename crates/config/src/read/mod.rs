@@ -106,6 +106,11 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// Whether the value is a map without entries: what Envoy makes of an absent map.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(&self.node.value, Value::Map(entries) if entries.is_empty())
+    }
+
     /// The value as an object, or an error.
     pub(crate) fn object(&self) -> Option<Object<'a>> {
         let entries = self.entries()?;

@@ -9,13 +9,9 @@ pub(in crate::envoy) const CLUSTER: &[Unsupported] = &[
         "clusters are reached in plain HTTP",
         TLS_HELP,
     ),
-    group(
-        "typed_extension_protocol_options extension_protocol_options http2_protocol_options \
-         http_protocol_options common_http_protocol_options upstream_http_protocol_options \
-         protocol_selection max_requests_per_connection upstream_config",
-        "clusters are spoken to in HTTP/1.1",
-        REMOVE,
-    ),
+    group("extension_protocol_options", "the v2 spelling", "write `typed_extension_protocol_options`"),
+    group("upstream_http_protocol_options", "clusters are reached in plain HTTP", REMOVE),
+    group("upstream_config", "clusters are spoken to in HTTP", REMOVE),
     group(
         "health_checks ignore_health_on_host_removal close_connections_on_host_health_failure \
          drain_connections_on_host_removal",

@@ -4,11 +4,16 @@
 //! Grouped by what to say; the names of a group are separated by blanks. Names come from the message descriptors of Envoy 1.40.
 
 mod cluster;
+mod protocol;
 mod route;
 
 use crate::read::Unsupported;
 
 pub(super) use cluster::{CLUSTER, ENDPOINT, LB_ENDPOINT, LOAD_ASSIGNMENT, LOCALITY};
+pub(super) use protocol::{
+    HTTP2_PROTOCOL_OPTIONS, HTTP2_WITHOUT_EFFECT, HTTP3_PROTOCOL_OPTIONS, UPSTREAM_COMMON_OPTIONS,
+    UPSTREAM_HTTP1_OPTIONS, UPSTREAM_PROTOCOL_OPTIONS,
+};
 pub(super) use route::{
     HEADER_MUTATION, HEADER_OPTION, HEADER_VALUE, MIRROR_POLICY, ROUTE, ROUTE_ACTION, ROUTE_CONFIG,
     ROUTE_MATCH, VIRTUAL_HOST,
