@@ -1,0 +1,36 @@
+//! Whatever can stand behind the proxy: it has an address, and remembers what came.
+
+use std::net::SocketAddr;
+
+use crate::dsl::Upstream;
+use crate::dsl::fault::Faulty;
+use crate::dsl::http1::Message;
+
+/// A server of a scenario. Others than HTTP/1.1 in clear put what they got into the form of [`Message`].
+pub(super) trait Server {
+    fn address(&self) -> SocketAddr;
+
+    /// Every request that began, in the order of arrival, complete or not.
+    fn messages(&self) -> Vec<Message>;
+}
+
+impl Server for Upstream {
+    fn address(&self) -> SocketAddr {
+        Upstream::address(self)
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        self.requests()
+    }
+}
+
+/// Remembers nothing: what it does is all there is to see.
+impl Server for Faulty {
+    fn address(&self) -> SocketAddr {
+        Faulty::address(self)
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        Vec::new()
+    }
+}
