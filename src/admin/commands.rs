@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::answer::Answer;
 use super::query::Query;
-use super::{Command, View};
+use super::{Command, View, collect};
 use crate::log;
 
 /// `/quitquitquit`.
@@ -27,11 +27,12 @@ pub(crate) fn pass_health_check(view: &View, _: &Query) -> Answer {
 
 /// `/drain_listeners`.
 pub(crate) fn drain_listeners(view: &View, query: &Query) -> Answer {
-    if query.has("inboundonly") || query.has("skip_exit") {
-        let sentence = "inboundonly and skip_exit are not supported: all listeners are drained and closed\n";
-        return Answer::error(StatusCode::BAD_REQUEST, sentence);
+    // No listener has a `traffic_direction`, and Envoy leaves those without one alone.
+    if query.has("inboundonly") {
+        return Answer::text("OK\n");
     }
-    send(view, Command::DrainListeners { graceful: query.has("graceful") }, "OK\n")
+    let (graceful, skip_exit) = (query.has("graceful"), query.has("skip_exit"));
+    send(view, Command::DrainListeners { graceful, skip_exit }, "OK\n")
 }
 
 /// `/mirrors/pause`.
@@ -67,11 +68,19 @@ fn to_mirror(view: &View, query: &Query, command: impl Fn(usize) -> Command) -> 
     }
 }
 
-/// `/reset_counters`: each counter belongs to the thread that counts.
-pub(crate) fn reset_counters(_: &View, _: &Query) -> Answer {
-    let sentence =
-        "counters are never reset: each is written by one thread only. Compare two readings instead.\n";
-    Answer::error(StatusCode::NOT_IMPLEMENTED, sentence)
+/// `/reset_counters`: readers of Envoy's names count from here on.
+pub(crate) fn reset_counters(view: &View, _: &Query) -> Answer {
+    view.books.reset(&collect::collect(view));
+    Answer::text("OK\n")
+}
+
+/// `/runtime_modify`: values come from the file alone.
+pub(crate) fn runtime_modify(_: &View, query: &Query) -> Answer {
+    if query.is_empty() {
+        let usage = "usage: /runtime_modify?key1=value1&key2=value2\n";
+        return Answer::error(StatusCode::BAD_REQUEST, usage);
+    }
+    Answer::error(StatusCode::SERVICE_UNAVAILABLE, "No admin layer specified")
 }
 
 /// `/logging`: there is one logger, so only its level can be set.
@@ -129,8 +138,8 @@ mod tests {
             (quit, "", Command::Quit),
             (fail_health_check, "", Command::FailHealthCheck),
             (pass_health_check, "", Command::PassHealthCheck),
-            (drain_listeners, "", Command::DrainListeners { graceful: false }),
-            (drain_listeners, "graceful", Command::DrainListeners { graceful: true }),
+            (drain_listeners, "", Command::DrainListeners { graceful: false, skip_exit: false }),
+            (drain_listeners, "graceful", Command::DrainListeners { graceful: true, skip_exit: false }),
             (logging, "level=warning", Command::SetLogLevel(LevelFilter::WARN)),
         ];
         for (endpoint, query, expected) in cases {
@@ -178,8 +187,9 @@ mod tests {
             );
         }
         let drained = drain_listeners(&fixture.view, &Query::parse("inboundonly&graceful"));
-        assert_eq!(drained.status, StatusCode::BAD_REQUEST);
-        assert_eq!(reset_counters(&fixture.view, &Query::default()).status, StatusCode::NOT_IMPLEMENTED);
+        assert_eq!(drained.status, StatusCode::OK, "none is inbound");
+        let modified = runtime_modify(&fixture.view, &Query::parse("a=b"));
+        assert_eq!(modified.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(fixture.commands.try_recv().is_err());
     }
 

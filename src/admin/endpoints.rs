@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use super::View;
 use super::answer::Answer;
 use super::query::Query;
-use super::{clusters, commands, config_dump, memory, mirrors, server_info, stats};
+use super::{absent, clusters, commands, config_dump, memory, mirrors, server_info, stats};
 
 /// Answers from the view and the request's parameters, without waiting.
 pub(crate) type Handler = fn(&View, &Query) -> Answer;
@@ -44,51 +44,85 @@ const FILTER: (&str, &str) = ("filter", "regular expression; keeps the names it 
 const INVERT: (&str, &str) = ("invert_filter", "keeps the others instead");
 const USED_ONLY: (&str, &str) = ("usedonly", "leaves out counters at 0 and empty histograms");
 
+const ENABLE: (&str, &str) = ("enable", "one of y, n");
+const BUCKETS: &str = "histogram_buckets";
+
 /// Sorted by path, the order of `/help`.
-static ENDPOINTS: [Endpoint; 21] = [
+static ENDPOINTS: [Endpoint; 37] = [
     get("/", "Admin home page", index),
+    post("/allocprofiler", "allocation profiler (not in this build)", absent::allocation_profiler)
+        .with(&[ENABLE]),
     get("/certs", "print certs on machine", server_info::certs),
     get("/clusters", "upstream cluster status", clusters::clusters).with(&[FILTER, FORMAT]),
-    get("/config_dump", "dump the configuration in force, without secrets", config_dump::report),
-    post("/drain_listeners", "drain listeners", commands::drain_listeners)
-        .with(&[("graceful", "let clients leave during the drain time, then close")]),
+    get("/config_dump", "dump the configuration in force, without secrets", config_dump::report).with(&[
+        ("resource", "one repeated field of a section, such as static_clusters"),
+        ("mask", "field paths, separated by commas: only these are shown"),
+        ("name_regex", "regular expression; keeps the items whose name it matches"),
+        ("include_eds", "no effect: there is no EDS"),
+    ]),
+    get("/contention", "mutex contention (not traced)", absent::contention),
+    post("/cpuprofiler", "CPU profiler (not in this build)", absent::cpu_profiler).with(&[ENABLE]),
+    post("/drain_listeners", "drain listeners", commands::drain_listeners).with(&[
+        ("graceful", "let clients leave during the drain time, then close"),
+        ("skip_exit", "let clients leave, and never close"),
+        ("inboundonly", "inbound listeners only: none is marked so"),
+    ]),
     post("/healthcheck/fail", "cause the server to fail health checks", commands::fail_health_check),
     post("/healthcheck/ok", "cause the server to pass health checks", commands::pass_health_check),
+    get("/heap_dump", "heap profile (not in this build)", absent::heap_dump),
+    post("/heapprofiler", "heap profiler (not in this build)", absent::heap_profiler).with(&[ENABLE]),
     get("/help", "print out list of admin commands", |_, _| Answer::text(help())),
     get(
         "/hot_restart_version",
         "print the hot restart compatibility version",
         server_info::hot_restart_version,
     ),
+    get("/init_dump", "what the start still waits for: nothing, once this answers", absent::init_dump),
     get("/listeners", "print listener info", clusters::listeners).with(&[FORMAT]),
     post("/logging", "query/change the logging level", commands::logging)
         .with(&[("level", "one of trace, debug, info, warning, error, critical, off")]),
     get("/memory", "print current memory usage", memory::report),
+    get("/memory/tcmalloc", "statistics of tcmalloc (not in this build)", absent::tcmalloc),
     get("/mirrors", "how each mirror fares, and its last refusals", mirrors::mirrors).with(&[FORMAT]),
     post("/mirrors/pause", "send nothing to a mirror; copies wait", commands::pause).with(&[MIRROR]),
     post("/mirrors/resume", "send to a mirror again", commands::resume).with(&[MIRROR]),
     post("/mirrors/skip", "let go of all copies that wait for a mirror", commands::skip).with(&[MIRROR]),
+    get("/peak_heap_dump", "heap profile at its peak (not in this build)", absent::heap_dump),
     post("/quitquitquit", "drain, then exit the server", commands::quit),
     get("/ready", "print server state, return 200 if LIVE, otherwise return 503", server_info::ready),
+    post("/reopen_logs", "reopen access logs", absent::ok),
+    post("/reset_counters", "let the counters of Envoy's names begin at zero", commands::reset_counters),
+    get("/runtime", "print runtime values", absent::runtime),
+    post(
+        "/runtime_modify",
+        "change runtime values (needs an admin layer: there is none)",
+        commands::runtime_modify,
+    ),
     get("/server_info", "print server version/status information", server_info::server_info),
     get("/stats", "print server stats", stats::any).with(&[
         USED_ONLY,
         FILTER,
         INVERT,
-        ("format", "one of text, json, prometheus"),
-        ("type", "one of All, Counters, Histograms, Gauges"),
+        ("format", "one of html, active-html, text, json, prometheus"),
+        ("type", "one of All, Counters, Histograms, Gauges, TextReadouts"),
+        (BUCKETS, "one of cumulative, disjoint, detailed, summary"),
     ]),
-    get("/stats/prometheus", "print server stats in prometheus format", stats::prometheus)
-        .with(&[USED_ONLY, FILTER, INVERT]),
+    get("/stats/prometheus", "print server stats in prometheus format", stats::prometheus).with(&[
+        USED_ONLY,
+        ("text_readouts", "no effect: there are none"),
+        FILTER,
+        INVERT,
+        (BUCKETS, "one of cumulative, summary"),
+    ]),
+    get("/stats/recentlookups", "recent look-ups of names (none: names are not looked up)", absent::lookups),
+    post("/stats/recentlookups/clear", "no effect", absent::ok),
+    post("/stats/recentlookups/disable", "no effect", absent::ok),
+    post("/stats/recentlookups/enable", "no effect", absent::ok),
 ];
-
-/// Known, but never possible here; not in `/help`.
-static RESET_COUNTERS: Endpoint = post("/reset_counters", "", commands::reset_counters);
 
 /// Answers one request. `body` counts only as a form, as in Envoy: `curl -d level=debug`.
 pub(crate) fn answer(view: &View, head: &Parts, body: &[u8]) -> Answer {
-    let all = ENDPOINTS.iter().chain([&RESET_COUNTERS]);
-    let Some(endpoint) = all.into_iter().find(|endpoint| endpoint.path == head.uri.path()) else {
+    let Some(endpoint) = ENDPOINTS.iter().find(|endpoint| endpoint.path == head.uri.path()) else {
         return Answer::error(StatusCode::NOT_FOUND, format!("invalid path. {}", help()));
     };
     if endpoint.mutates && head.method != Method::POST {
@@ -167,9 +201,11 @@ mod tests {
     #[test]
     fn help_marks_what_needs_post() {
         let help = help();
-        assert!(help.starts_with("admin commands are:\n  /: Admin home page\n  /certs: "), "{help}");
+        assert!(
+            help.starts_with("admin commands are:\n  /: Admin home page\n  /allocprofiler (POST): "),
+            "{help}"
+        );
         assert!(help.contains("\n  /quitquitquit (POST): "), "{help}");
-        assert!(!help.contains("reset_counters"), "{help}");
     }
 
     #[test]

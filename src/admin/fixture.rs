@@ -52,6 +52,7 @@ pub(crate) fn new() -> Fixture {
         lifecycle: Arc::new(lifecycle),
         endpoints,
         listening: vec!["127.0.0.1:9900".parse().unwrap()],
+        books: Arc::default(),
         options: serde_json::json!({"concurrency": 2}),
         commands: send,
     };

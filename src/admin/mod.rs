@@ -3,7 +3,9 @@
 //! Enters: HTTP requests of operators and scrapers. Leaves: reports read from the statistics, and typed
 //! [`Command`]s for the control thread. Runs on a thread of its own: a scrape never delays a request.
 
+mod absent;
 mod answer;
+mod books;
 mod clusters;
 mod collect;
 mod commands;
@@ -25,6 +27,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use books::Books;
+
 use crate::lifecycle::Lifecycle;
 use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
@@ -40,12 +44,14 @@ pub(crate) enum Command {
     FailHealthCheck,
     /// `POST /healthcheck/ok`.
     PassHealthCheck,
-    /// `POST /drain_listeners`: stop accepting; with `graceful`, after the drain time.
+    /// `POST /drain_listeners`: ask clients to leave and stop accepting; with `graceful`, after the drain time.
     DrainListeners {
         /// `?graceful`
         graceful: bool,
+        /// `?skip_exit`: the listeners stay open.
+        skip_exit: bool,
     },
-    /// `POST /reset_counters` is refused, see `endpoints`; this one only sets the log level (`POST /logging?level=`).
+    /// `POST /logging?level=`.
     SetLogLevel(tracing::level_filters::LevelFilter),
     /// `POST /mirrors/pause` and `/mirrors/resume`: nothing is sent to a mirror, until it goes on.
     Hold {
@@ -76,6 +82,8 @@ pub(crate) struct View {
     pub(crate) paces: Vec<Arc<Pace>>,
     /// Where the listeners really bound (port 0 resolved). Index = listener.
     pub(crate) listening: Vec<std::net::SocketAddr>,
+    /// What is remembered between two readings.
+    pub(crate) books: Arc<Books>,
     /// The command line, for `/server_info`.
     pub(crate) options: serde_json::Value,
     /// Commands go here.

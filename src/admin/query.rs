@@ -52,10 +52,9 @@ impl NameFilter {
     /// The answer to give (400) when the regular expression is malformed or too large.
     pub(crate) fn from_query(query: &Query) -> Result<Self, Answer> {
         let regex = query.get("filter").map(|pattern| {
-            RegexBuilder::new(pattern)
-                .size_limit(ADMIN_FILTER_BYTES)
-                .build()
-                .map_err(|error| Answer::error(StatusCode::BAD_REQUEST, format!("Invalid regex: {error}\n")))
+            RegexBuilder::new(pattern).size_limit(ADMIN_FILTER_BYTES).build().map_err(|error| {
+                Answer::error(StatusCode::BAD_REQUEST, format!("Invalid re2 regex: {error}\n"))
+            })
         });
         Ok(Self { regex: regex.transpose()?, invert: query.has("invert_filter") })
     }
@@ -98,7 +97,7 @@ mod tests {
         for pattern in ["filter=[", "filter=((((a{1000}){1000}){1000}){1000})"] {
             let answer = NameFilter::from_query(&Query::parse(pattern)).unwrap_err();
             assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-            assert!(answer.body.starts_with("Invalid regex: "), "{}", answer.body);
+            assert!(answer.body.starts_with("Invalid re2 regex: "), "{}", answer.body);
         }
     }
 }

@@ -6,7 +6,8 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
@@ -21,12 +22,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::answer::Answer;
-use super::{View, endpoints};
+use super::{View, collect, endpoints};
 use crate::limits::{
     ADMIN_BODY_MAX, ADMIN_CONNECTION_LIFE, ADMIN_CONNECTIONS, ADMIN_EXIT, ADMIN_LAST_ANSWER, ADMIN_STALL,
     HEADERS_MAX, READ_BUFFER_MAX,
 };
+use crate::stats::HttpStats;
 
+/// Envoy's default `stats_flush_interval`.
+const STATS_FLUSH: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -54,6 +58,7 @@ async fn serve(listener: TcpListener, view: Arc<View>) {
     let places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
     tokio::select! {
         () = accept(&listener, &view, &places) => {}
+        () = turn_pages(&view) => {}
         () = view.commands.closed() => {}
     }
     drop(listener);
@@ -81,7 +86,8 @@ async fn connection(stream: TcpStream, view: Arc<View>, _place: OwnedSemaphorePe
         tracing::debug!(%error, "admin connection");
         return;
     }
-    let service = service_fn(|request| respond(&view, request));
+    let open = Open::begin(&view.stats.admin);
+    let service = service_fn(|request| counted(&view, request));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(ADMIN_STALL)
@@ -91,6 +97,7 @@ async fn connection(stream: TcpStream, view: Arc<View>, _place: OwnedSemaphorePe
     let ended = tokio::select! {
         ended = &mut serving => ended,
         () = last_call(&view) => {
+            open.closed_here.store(true, Relaxed);
             serving.as_mut().graceful_shutdown();
             timeout(ADMIN_LAST_ANSWER, serving).await.unwrap_or(Ok(()))
         }
@@ -100,12 +107,66 @@ async fn connection(stream: TcpStream, view: Arc<View>, _place: OwnedSemaphorePe
     }
 }
 
+/// An open connection, for the gauges. Ends when dropped.
+struct Open<'a> {
+    stats: &'a HttpStats,
+    begun: Instant,
+    /// It did not end by its client's wish.
+    closed_here: AtomicBool,
+}
+
+impl<'a> Open<'a> {
+    fn begin(stats: &'a HttpStats) -> Self {
+        stats.cx_total.inc();
+        stats.cx_active.inc();
+        stats.cx_http1_total.inc();
+        stats.cx_http1_active.inc();
+        Self { stats, begun: Instant::now(), closed_here: AtomicBool::new(false) }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.stats.cx_active.dec();
+        self.stats.cx_http1_active.dec();
+        self.stats.cx_destroy.inc();
+        self.stats.cx_ends.count(!self.closed_here.load(Relaxed), false);
+        self.stats.cx_length.record(self.begun.elapsed());
+    }
+}
+
+/// An interval of the distributions ends, again and again.
+async fn turn_pages(view: &View) {
+    let mut interval = tokio::time::interval(STATS_FLUSH);
+    loop {
+        interval.tick().await;
+        view.books.turn(&collect::collect(view));
+    }
+}
+
 /// Returns when a connection should end after the answer under way.
 async fn last_call(view: &View) {
     tokio::select! {
         () = sleep(ADMIN_CONNECTION_LIFE) => {}
         () = view.commands.closed() => {}
     }
+}
+
+/// Answers a request, and counts it as Envoy's `http.admin.*` does.
+async fn counted(view: &View, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (stats, begun) = (&view.stats.admin, Instant::now());
+    stats.rq_total.inc();
+    stats.rq_http1_total.inc();
+    stats.rq_active.inc();
+    let response = respond(view, request).await;
+    stats.rq_active.dec();
+    stats.rq_completed.inc();
+    stats.rq_time.record(begun.elapsed());
+    if let Ok(response) = &response {
+        let class = usize::from(response.status().as_u16() / 100).saturating_sub(1);
+        stats.rq_by_class.get(class).inspect(|counter| counter.inc());
+    }
+    response
 }
 
 async fn respond(view: &View, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -6,32 +6,75 @@ use super::View;
 use super::answer::Answer;
 use super::collect::{Family, Kind, Sample, Value, collect};
 use super::query::{NameFilter, Query};
-use super::render;
+use super::render::{self, Buckets, Page};
 
 /// `/stats`.
 pub(crate) fn any(view: &View, query: &Query) -> Answer {
-    respond(view, query, query.get("format").unwrap_or_default())
+    let form = match query.get("format") {
+        None | Some("text") => Some(Form::Text),
+        Some("json") => Some(Form::Json),
+        Some("prometheus") => Some(Form::Prometheus),
+        Some("html") => Some(Form::Html),
+        Some("active-html") => Some(Form::ActiveHtml),
+        Some(_) => None,
+    };
+    respond(view, query, form)
 }
 
 /// `/stats/prometheus`.
 pub(crate) fn prometheus(view: &View, query: &Query) -> Answer {
-    respond(view, query, "prometheus")
+    respond(view, query, Some(Form::Prometheus))
 }
 
-fn respond(view: &View, query: &Query, format: &str) -> Answer {
-    let selection = match Selection::from_query(query, format) {
-        Ok(selection) => selection,
-        Err(answer) => return answer,
+/// The forms of `/stats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+    Prometheus,
+    Html,
+    /// A page that loads itself again.
+    ActiveHtml,
+}
+
+fn respond(view: &View, query: &Query, form: Option<Form>) -> Answer {
+    let Some(form) = form else {
+        let usage = "usage: /stats?format=(html|active-html|json|prometheus|text)\n\n";
+        return Answer::error(StatusCode::BAD_REQUEST, usage);
     };
-    let wanted = |name: &str, family: &Family, sample: &Sample| selection.wants(name, family, sample);
-    match format {
-        "" | "text" => Answer::text(render::text(&collect(view), &wanted)),
-        "json" => Answer::compact_json(&render::json(&collect(view), &wanted)),
-        "prometheus" => match render::prometheus(&collect(view), &wanted) {
-            Ok(body) => Answer::text(body),
-            Err(error) => Answer::error(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-        },
-        _ => Answer::error(StatusCode::BAD_REQUEST, "usage: /stats?format=(json|prometheus|text)\n\n"),
+    let (selection, buckets) = match (Selection::from_query(query), buckets(query, form)) {
+        (Ok(selection), Ok(buckets)) => (selection, buckets),
+        (Err(answer), _) | (_, Err(answer)) => return answer,
+    };
+    let mut metrics = collect(view);
+    view.books.rebase(&mut metrics);
+    let page = Page {
+        metrics: &metrics,
+        wanted: &|name, family, sample| selection.wants(name, family, sample),
+        intervals: &view.books.intervals(),
+        buckets,
+    };
+    match form {
+        Form::Text => Answer::text(render::text(&page)),
+        Form::Json => Answer::compact_json(&render::json(&page)),
+        Form::Prometheus => Answer::text(render::prometheus(&page)),
+        Form::Html | Form::ActiveHtml => Answer::html(render::html(&page, form == Form::ActiveHtml)),
+    }
+}
+
+/// # Errors
+///
+/// The answer to give when the form has no such buckets.
+fn buckets(query: &Query, form: Form) -> Result<Buckets, Answer> {
+    let refused = |sentence: &str| Err(Answer::error(StatusCode::BAD_REQUEST, sentence));
+    match (query.get("histogram_buckets"), form) {
+        (None, Form::Prometheus) => Ok(Buckets::Cumulative),
+        (None | Some("none"), _) | (Some("summary"), _) => Ok(Buckets::Summary),
+        (Some("cumulative"), _) => Ok(Buckets::Cumulative),
+        (Some(_), Form::Prometheus) => refused("unsupported prometheus histogram bucket mode"),
+        (Some("disjoint"), _) => Ok(Buckets::Disjoint),
+        (Some("detailed"), _) => Ok(Buckets::Detailed),
+        _ => refused("usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary)\n"),
     }
 }
 
@@ -39,7 +82,7 @@ fn respond(view: &View, query: &Query, format: &str) -> Answer {
 struct Selection {
     filter: NameFilter,
     /// `None` is all.
-    kind: Option<Kind>,
+    kinds: Option<&'static [Kind]>,
     used_only: bool,
 }
 
@@ -47,26 +90,23 @@ impl Selection {
     /// # Errors
     ///
     /// The answer to give when a parameter makes no sense.
-    fn from_query(query: &Query, format: &str) -> Result<Self, Answer> {
-        let kind = match query.get("type") {
+    fn from_query(query: &Query) -> Result<Self, Answer> {
+        let kinds: Option<&'static [Kind]> = match query.get("type") {
             None | Some("All") => None,
-            Some("Counters") => Some(Kind::Counter),
-            Some("Gauges") => Some(Kind::Gauge),
-            Some("Histograms") => Some(Kind::Histogram),
+            Some("Counters") => Some(&[Kind::Counter]),
+            Some("Gauges") => Some(&[Kind::Gauge]),
+            Some("Histograms") => Some(&[Kind::Histogram]),
+            // There are none.
+            Some("TextReadouts") => Some(&[]),
             Some(_) => return Err(Answer::error(StatusCode::BAD_REQUEST, "invalid &type= param")),
         };
-        let buckets = if format == "prometheus" { "cumulative" } else { "summary" };
-        if query.get("histogram_buckets").is_some_and(|mode| mode != buckets) {
-            let sentence = format!("only histogram_buckets={buckets} is supported in this format\n");
-            return Err(Answer::error(StatusCode::BAD_REQUEST, sentence));
-        }
-        Ok(Self { filter: NameFilter::from_query(query)?, kind, used_only: query.has("usedonly") })
+        Ok(Self { filter: NameFilter::from_query(query)?, kinds, used_only: query.has("usedonly") })
     }
 
     fn wants(&self, name: &str, family: &Family, sample: &Sample) -> bool {
         // Envoy filters by the dotted name; our own metrics are known by their Prometheus name as well.
         let own = if name.starts_with("mimir_mirror_") { name } else { sample.text.as_str() };
-        self.kind.is_none_or(|kind| kind == family.kind)
+        self.kinds.is_none_or(|kinds| kinds.contains(&family.kind))
             && (!self.used_only || is_used(family, sample))
             && self.filter.wants(&[sample.text.as_str(), own])
     }
@@ -91,7 +131,7 @@ mod tests {
 
     #[test]
     fn text_lines_are_envoys() {
-        let body = get(any, "filter=^cluster.primary.(external.)?upstream_rq");
+        let body = get(any, "filter=^cluster.primary.external.upstream_rq");
         let expected = "\
 cluster.primary.external.upstream_rq_1xx: 0
 cluster.primary.external.upstream_rq_200: 3
@@ -101,26 +141,52 @@ cluster.primary.external.upstream_rq_4xx: 0
 cluster.primary.external.upstream_rq_503: 1
 cluster.primary.external.upstream_rq_5xx: 1
 cluster.primary.external.upstream_rq_completed: 4
-cluster.primary.upstream_rq_1xx: 0
-cluster.primary.upstream_rq_200: 3
-cluster.primary.upstream_rq_2xx: 3
-cluster.primary.upstream_rq_3xx: 0
-cluster.primary.upstream_rq_4xx: 0
-cluster.primary.upstream_rq_503: 1
-cluster.primary.upstream_rq_5xx: 1
-cluster.primary.upstream_rq_active: 0
-cluster.primary.upstream_rq_completed: 4
-cluster.primary.upstream_rq_pending_active: 0
-cluster.primary.upstream_rq_pending_total: 0
-cluster.primary.upstream_rq_retry: 0
-cluster.primary.upstream_rq_rx_reset: 0
-cluster.primary.upstream_rq_timeout: 0
-cluster.primary.upstream_rq_total: 4
-cluster.primary.upstream_rq_tx_reset: 0
-cluster.primary.external.upstream_rq_time: P0(nan,1) P25(nan,2) P50(nan,3) P75(nan,4) P90(nan,4.6) P95(nan,4.8) P99(nan,4.96) P99.5(nan,4.98) P99.9(nan,4.996) P100(nan,5)
-cluster.primary.upstream_rq_time: P0(nan,1) P25(nan,2) P50(nan,3) P75(nan,4) P90(nan,4.6) P95(nan,4.8) P99(nan,4.96) P99.5(nan,4.98) P99.9(nan,4.996) P100(nan,5)
+cluster.primary.external.upstream_rq_time: P0(nan,3.9) P25(nan,3.925) P50(nan,3.95) P75(nan,3.975) P90(nan,3.99) P95(nan,3.995) P99(nan,3.999) P99.5(nan,3.9995) P99.9(nan,3.9999) P100(nan,4)
 ";
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn distributions_can_be_shown_by_bucket() {
+        let fixture = fixture::busy();
+        let view = &fixture.view;
+        view.books.turn(&collect(view));
+        view.stats.workers[0].clusters[0].external.time.record(std::time::Duration::from_millis(30));
+        let get = |query: &str| {
+            any(view, &Query::parse(&format!("filter=primary.external.upstream_rq_time&{query}"))).body
+        };
+        let cumulative = get("histogram_buckets=cumulative");
+        assert!(cumulative.starts_with("cluster.primary.external.upstream_rq_time: B0.5(0,0) B1(0,0) B5(4,4) B10(4,4) B25(4,4) B50(4,5) "), "{cumulative}");
+        assert!(cumulative.ends_with(" B1.8e+06(4,5) B3.6e+06(4,5)\n"), "{cumulative}");
+        let disjoint = get("histogram_buckets=disjoint");
+        assert!(disjoint.contains(" B1(0,0) B5(4,4) B10(0,0) B25(0,0) B50(0,1) B100(0,0) "), "{disjoint}");
+        let detailed = get("histogram_buckets=detailed");
+        assert!(
+            detailed.contains(":\n  totals=3.9,0.1:4, 29,1:1\n  intervals=3.9,0.1:4\n  summary=P0(3.9,3.9) "),
+            "{detailed}"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&get("format=json&histogram_buckets=detailed")).unwrap();
+        let one = &json["stats"][0]["histograms"]["details"][0];
+        assert_eq!(one["totals"][1], serde_json::json!({"lower_bound": 29, "width": 1, "count": 1}));
+        let json: serde_json::Value =
+            serde_json::from_str(&get("format=json&histogram_buckets=disjoint")).unwrap();
+        let bucket = &json["stats"][0]["histograms"][0]["buckets"][5];
+        assert_eq!(*bucket, serde_json::json!({"upper_bound": 50, "interval": 0, "cumulative": 1}));
+        let page = get("format=active-html");
+        assert!(page.contains("refresh") && page.contains("\n<pre>\ncluster.primary.external"), "{page}");
+    }
+
+    #[test]
+    fn prometheus_can_have_quantiles() {
+        let body = get(prometheus, "histogram_buckets=summary&filter=primary.external.upstream_rq_time");
+        let expected = "\
+# TYPE envoy_cluster_external_upstream_rq_time summary
+envoy_cluster_external_upstream_rq_time{envoy_cluster_name=\"primary\",quantile=\"0\"} 3.9
+";
+        assert!(body.starts_with(expected), "{body}");
+        assert!(body.contains("quantile=\"0.995\"} 3.9995\n"), "{body}");
+        assert!(body.ends_with("_sum{envoy_cluster_name=\"primary\"} 16\nenvoy_cluster_external_upstream_rq_time_count{envoy_cluster_name=\"primary\"} 4\n"), "{body}");
     }
 
     #[test]
@@ -162,10 +228,10 @@ cluster.primary.upstream_rq_time: P0(nan,1) P25(nan,2) P50(nan,3) P75(nan,4) P90
             r#"envoy_http_rq_total{envoy_http_conn_manager_prefix="async-client"} 5"#,
             r#"envoy_listener_downstream_cx_total{envoy_listener_address="127.0.0.1_9900"} 7"#,
             r#"envoy_listener_http_downstream_rq_xx{envoy_response_code_class="2",envoy_http_conn_manager_prefix="ingress",envoy_listener_address="127.0.0.1_9900"} 3"#,
-            "envoy_server_live 1",
-            "envoy_server_concurrency 2",
-            "envoy_cluster_manager_active_clusters 2",
-            "envoy_listener_manager_total_listeners_active 1",
+            "envoy_server_live{} 1",
+            "envoy_server_concurrency{} 2",
+            "envoy_cluster_manager_active_clusters{} 2",
+            "envoy_listener_manager_total_listeners_active{} 1",
         ] {
             assert!(body.lines().any(|l| l == line), "{line} is not in\n{body}");
         }
@@ -227,9 +293,13 @@ cluster.primary.upstream_rq_time: P0(nan,1) P25(nan,2) P50(nan,3) P75(nan,4) P90
     #[test]
     fn senseless_parameters_are_refused() {
         let view = fixture::new().view;
-        for query in ["format=html", "type=counters", "filter=[", "histogram_buckets=detailed"] {
+        for query in ["format=xml", "type=counters", "filter=[", "histogram_buckets=all"] {
             assert_eq!(any(&view, &Query::parse(query)).status, StatusCode::BAD_REQUEST, "{query}");
         }
         assert_eq!(prometheus(&view, &Query::parse("histogram_buckets=cumulative")).status, StatusCode::OK);
+        assert_eq!(
+            prometheus(&view, &Query::parse("histogram_buckets=disjoint")).status,
+            StatusCode::BAD_REQUEST
+        );
     }
 }

@@ -97,8 +97,8 @@ fn pages_are_served_on_one_connection_with_envoys_headers() {
         ("/server_info", "application/json", "\"state\": \"LIVE\""),
         ("/stats", "text/plain; charset=UTF-8", "cluster.primary.upstream_rq_total: 4\n"),
         ("/stats?format=json", "application/json", "{\"stats\":[{\"name\":"),
-        ("/stats/prometheus", "text/plain; charset=UTF-8", "\nenvoy_server_live 1\n"),
-        ("/stats?format=prometheus", "text/plain; charset=UTF-8", "\nenvoy_server_live 1\n"),
+        ("/stats/prometheus", "text/plain; charset=UTF-8", "\nenvoy_server_live{} 1\n"),
+        ("/stats?format=prometheus", "text/plain; charset=UTF-8", "\nenvoy_server_live{} 1\n"),
     ] {
         let reply = client.request("GET", target, "");
         assert_eq!(reply.status, 200, "{target}");

@@ -83,21 +83,21 @@ impl Process {
             endpoints: addresses.clone(),
             paces: paces.clone(),
             listening: listening.clone(),
+            books: Arc::default(),
             options: flags.report(),
             commands: command,
         };
         let admin = sockets.admin.map(|listener| start_admin(listener, view)).transpose()?;
         let Started { threads: workers, seats, mirrors } =
             start_workers(&config, &stats, &lifecycle, &addresses, &paces, &phases)?;
-        let connections_max = room.client_connections;
-        let acceptors = Arc::new(Acceptors { seats, stats: Arc::clone(&stats), connections_max });
+        let acceptors = Arc::new(Acceptors::new(seats, &stats, room.client_connections));
         for (index, listener) in sockets.listeners.into_iter().enumerate() {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(Arc::clone(&acceptors).run(listener, index, stop.clone()));
         }
         lifecycle.set_live();
+        stats.control.initialization.record(stats.started.elapsed());
         announce(&config, &listening, concurrency);
-        let drain_time = flags.drain_time();
         Ok(Self {
             config,
             stats,
@@ -109,7 +109,7 @@ impl Process {
             admin,
             commands,
             signals,
-            drain_time,
+            drain_time: flags.drain_time(),
         })
     }
 
@@ -133,7 +133,8 @@ impl Process {
                     }
                     Command::FailHealthCheck => self.lifecycle.set_failing(true),
                     Command::PassHealthCheck => self.lifecycle.set_failing(false),
-                    Command::DrainListeners { graceful } => {
+                    Command::DrainListeners { skip_exit: true, .. } => self.lifecycle.set_closing(),
+                    Command::DrainListeners { graceful, .. } => {
                         self.lifecycle.set_closing();
                         let after = if graceful { self.drain_time } else { Duration::ZERO };
                         drain_listeners_at = Some(tokio::time::Instant::now() + after);

@@ -55,13 +55,17 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// What all acceptors share.
 #[derive(Debug)]
 pub(crate) struct Acceptors {
-    pub(crate) seats: Vec<Seat>,
-    pub(crate) stats: Arc<Stats>,
+    seats: Vec<Seat>,
+    stats: Arc<Stats>,
     /// Client connections at the same time, process-wide.
-    pub(crate) connections_max: u64,
+    connections_max: u64,
 }
 
 impl Acceptors {
+    pub(crate) fn new(seats: Vec<Seat>, stats: &Arc<Stats>, connections_max: u64) -> Self {
+        Self { seats, stats: Arc::clone(stats), connections_max }
+    }
+
     /// Accepts on one listener until told to stop, then closes it.
     pub(crate) async fn run(
         self: Arc<Self>,
@@ -84,6 +88,7 @@ impl Acceptors {
 
     async fn accept(&self, listener: &tokio::net::TcpListener, index: usize) -> io::Result<()> {
         if self.open_connections() >= self.connections_max {
+            self.stats.control.listeners.get(index).inspect(|stats| stats.global_overflow.inc());
             return Err(io::Error::other("the limit of client connections is reached"));
         }
         let (stream, peer) = match listener.accept().await {

@@ -16,6 +16,8 @@ use super::accept::Accepted;
 use super::io::{ClientIo, Order, Watched};
 use crate::exchange::{Client, Core, Departure, Detached, exchange};
 use crate::limits;
+use crate::stats::HttpStats;
+use crate::stats::counter::Counter;
 
 /// Runs HTTP/2 streams on the connection's own worker.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +28,9 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecu
         tokio::task::spawn_local(future);
     }
 }
+
+/// The counter of a reason to close.
+type Why = fn(&HttpStats) -> &Counter;
 
 /// The client connections of one worker.
 #[derive(Debug)]
@@ -98,12 +103,9 @@ impl Connections {
             connection.as_mut().poll(cx)
         });
         let ended = ended.await;
-        if let Some(http) = watched.http() {
-            http.cx_active.dec();
-            http.cx_destroy.inc();
-            if ended.as_ref().is_err_and(|error| is_protocol_error(error.as_ref())) {
-                http.cx_protocol_error.inc();
-            }
+        watched.ended();
+        if ended.as_ref().is_err_and(|error| is_protocol_error(error.as_ref())) {
+            watched.http().inspect(|http| http.cx_protocol_error.inc());
         }
     }
 
@@ -119,27 +121,29 @@ impl Connections {
         self.clock.set(now);
         self.open.borrow_mut().retain(|watched| watched.strong_count() > 0);
         self.each_open(|watched| {
-            if let Some(order) = self.verdict(watched, now) {
-                watched.http().inspect(|http| http.cx_idle_timeout.inc());
+            if let Some((order, why)) = self.verdict(watched, now) {
+                watched.http().inspect(|http| why(http).inc());
                 watched.order(order);
             }
         });
     }
 
-    fn verdict(&self, watched: &Watched, now: u64) -> Option<Order> {
+    /// What to do with a connection that is idle or stalled, and what counts it.
+    fn verdict(&self, watched: &Watched, now: u64) -> Option<(Order, Why)> {
         let http = &self.core.sites.get(watched.listener)?.http;
         let over = |since: u64, limit: Duration| now.saturating_sub(since) > limit.as_secs();
         if watched.blocked_since.get().is_some_and(|since| over(since, limits::CLIENT_STALL)) {
-            return Some(Order::Kill);
+            return Some((Order::Kill, |http| &http.cx_idle_timeout));
         }
         if watched.active.get() > 0 {
             return None;
         }
         let head_limit = http.request_headers_timeout.unwrap_or(limits::CLIENT_STALL);
         if !watched.is_h2.get() && watched.head_since.get().is_some_and(|since| over(since, head_limit)) {
-            return Some(Order::Kill);
+            return Some((Order::Kill, |http| &http.rq_header_timeout));
         }
-        http.idle_timeout.is_some_and(|limit| over(watched.moved.get(), limit)).then_some(Order::Drain)
+        let is_idle = http.idle_timeout.is_some_and(|limit| over(watched.moved.get(), limit));
+        is_idle.then_some((Order::Drain, |http| &http.cx_idle_timeout))
     }
 
     fn each_open(&self, act: impl Fn(&Watched)) {

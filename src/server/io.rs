@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -36,6 +37,11 @@ pub(super) struct Watched {
     /// Requests in progress.
     pub(super) active: Rc<Cell<u32>>,
     pub(super) is_h2: Cell<bool>,
+    accepted: Instant,
+    /// Once its first bytes have said which protocol it speaks: whether that is HTTP/2.
+    began: Cell<Option<bool>>,
+    /// The client closed first.
+    left: Cell<bool>,
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -52,6 +58,9 @@ impl Watched {
             blocked_since: Cell::new(None),
             active: Rc::default(),
             is_h2: Cell::new(false),
+            accepted: Instant::now(),
+            began: Cell::new(None),
+            left: Cell::new(false),
             order: Cell::new(None),
             waker: RefCell::default(),
         })
@@ -59,6 +68,20 @@ impl Watched {
 
     pub(super) fn http(&self) -> Option<&HttpStats> {
         self.stats.http.get(self.listener)
+    }
+
+    /// The connection is over: the last that is counted of it.
+    pub(super) fn ended(&self) {
+        let Some(http) = self.http() else { return };
+        http.cx_active.dec();
+        http.cx_destroy.inc();
+        http.cx_ends.count(self.left.get(), self.active.get() > 0);
+        http.cx_length.record(self.accepted.elapsed());
+        match self.began.get() {
+            Some(true) => http.cx_http2_active.dec(),
+            Some(false) => http.cx_http1_active.dec(),
+            None => {}
+        }
     }
 
     pub(super) fn order(&self, order: Order) {
@@ -80,9 +103,6 @@ impl Watched {
     }
 
     fn received(&self, bytes: &[u8], first: bool) {
-        if bytes.is_empty() {
-            return;
-        }
         let now = self.clock.get();
         self.moved.set(now);
         if first {
@@ -96,7 +116,15 @@ impl Watched {
         if let Some(http) = self.http() {
             http.cx_rx_bytes_total.add(bytes.len() as u64);
             if first {
-                if self.is_h2.get() { http.cx_http2_total.inc() } else { http.cx_http1_total.inc() }
+                let is_h2 = self.is_h2.get();
+                self.began.set(Some(is_h2));
+                let (total, active) = if is_h2 {
+                    (&http.cx_http2_total, &http.cx_http2_active)
+                } else {
+                    (&http.cx_http1_total, &http.cx_http1_active)
+                };
+                total.inc();
+                active.inc();
             }
         }
     }
@@ -143,11 +171,15 @@ impl AsyncRead for ClientIo {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        let had_room = buf.remaining() > 0;
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         let read = buf.filled().get(before..).unwrap_or_default();
-        let first = self.first;
-        self.first &= read.is_empty();
-        self.watched.received(read, first);
+        if read.is_empty() {
+            self.watched.left.set(had_room && result.is_ready());
+        } else {
+            let first = std::mem::take(&mut self.first);
+            self.watched.received(read, first);
+        }
         result
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod backlog;
 pub(crate) mod counter;
+pub(crate) mod ends;
 pub(crate) mod histogram;
 pub(crate) mod mirror;
 pub(crate) mod pairs;
@@ -17,6 +18,7 @@ use config::model::{Config, Delivery, Mirror};
 
 use backlog::BacklogStats;
 use counter::{Counter, Gauge};
+use ends::Ends;
 use histogram::Histogram;
 use mirror::MirrorStats;
 use sums::MirrorSums;
@@ -32,6 +34,8 @@ pub(crate) struct Stats {
     pub(crate) backlogs: Vec<Option<Arc<BacklogStats>>>,
     /// Written by the control thread.
     pub(crate) control: Arc<ControlStats>,
+    /// Of the admin listener, whose thread alone writes.
+    pub(crate) admin: Arc<HttpStats>,
     /// When the process started.
     pub(crate) started: Instant,
 }
@@ -46,6 +50,7 @@ impl Stats {
             deliveries: each.clone().map(|yes| yes.then(|| Arc::new(WorkerStats::new(config)))).collect(),
             backlogs: each.map(|yes| yes.then(Arc::default)).collect(),
             control: Arc::new(ControlStats::new(config)),
+            admin: Arc::default(),
             started: Instant::now(),
         }
     }
@@ -95,8 +100,16 @@ pub(crate) struct HttpStats {
     pub(crate) cx_destroy: Counter,
     /// Connections the proxy closed because the client was idle, or stalled in a request's head or in reading.
     pub(crate) cx_idle_timeout: Counter,
+    /// Who closed them.
+    pub(crate) cx_ends: Ends,
+    /// From the accept to the close.
+    pub(crate) cx_length: Histogram,
+    /// Connections closed after an answer that asked the client to connect elsewhere.
+    pub(crate) cx_drain_close: Counter,
     pub(crate) cx_http1_total: Counter,
+    pub(crate) cx_http1_active: Gauge,
     pub(crate) cx_http2_total: Counter,
+    pub(crate) cx_http2_active: Gauge,
     pub(crate) cx_protocol_error: Counter,
     pub(crate) cx_rx_bytes_total: Counter,
     pub(crate) cx_tx_bytes_total: Counter,
@@ -109,6 +122,8 @@ pub(crate) struct HttpStats {
     pub(crate) rq_completed: Counter,
     pub(crate) rq_timeout: Counter,
     pub(crate) rq_idle_timeout: Counter,
+    /// Heads that did not arrive in time.
+    pub(crate) rq_header_timeout: Counter,
     /// The client went away before its request or answer was complete.
     pub(crate) rq_rx_reset: Counter,
     pub(crate) no_route: Counter,
@@ -125,8 +140,15 @@ pub(crate) struct ClusterStats {
     pub(crate) cx_active: Gauge,
     pub(crate) cx_connect_fail: Counter,
     pub(crate) cx_connect_timeout: Counter,
-    pub(crate) cx_destroy: Counter,
-    pub(crate) cx_destroy_with_active_rq: Counter,
+    /// From the dial to the established connection.
+    pub(crate) cx_connect: Histogram,
+    pub(crate) cx_http1_total: Counter,
+    /// Who closed them.
+    pub(crate) cx_ends: Ends,
+    /// From the established connection to its close.
+    pub(crate) cx_length: Histogram,
+    /// Requests that a connection has carried by its close.
+    pub(crate) rq_per_cx: Histogram,
     pub(crate) cx_none_healthy: Counter,
     pub(crate) cx_idle_timeout: Counter,
     pub(crate) cx_rx_bytes_total: Counter,
@@ -182,6 +204,8 @@ pub(crate) struct ControlStats {
     pub(crate) clusters: Vec<DiscoveryStats>,
     /// By listener: connections accepted, and pauses because descriptors or connections ran out.
     pub(crate) listeners: Vec<AcceptStats>,
+    /// From the process' start until its listeners were open.
+    pub(crate) initialization: Histogram,
 }
 
 impl ControlStats {
@@ -189,6 +213,7 @@ impl ControlStats {
         Self {
             clusters: config.clusters.iter().map(|_| DiscoveryStats::default()).collect(),
             listeners: config.listeners.iter().map(|_| AcceptStats::default()).collect(),
+            initialization: Histogram::default(),
         }
     }
 }
@@ -210,4 +235,6 @@ pub(crate) struct AcceptStats {
     pub(crate) accepted: Counter,
     /// Accepting paused: no descriptors left (EMFILE, ENFILE) or the connection limit reached.
     pub(crate) overflow: Counter,
+    /// Of these, because the process' limit of client connections was reached.
+    pub(crate) global_overflow: Counter,
 }

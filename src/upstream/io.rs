@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -22,7 +23,42 @@ pub(crate) struct UpstreamIo {
     stream: TcpStream,
     write_failed: bool,
     counters: Rc<Counters>,
-    received: Rc<Cell<u64>>,
+    life: Rc<Life>,
+}
+
+/// What is known of a connection outside of its task.
+#[derive(Debug)]
+pub(crate) struct Life {
+    /// Bytes read so far, to tell whether an answer had begun.
+    pub(crate) received: Cell<u64>,
+    /// Requests sent over it.
+    pub(crate) requests: Cell<u64>,
+    /// Requests without the end of an answer.
+    pub(crate) active: Cell<u64>,
+    /// The server closed first.
+    left: Cell<bool>,
+    established: Instant,
+}
+
+impl Life {
+    /// Of a connection that was just established.
+    pub(crate) fn begin() -> Rc<Self> {
+        Rc::new(Self {
+            received: Cell::default(),
+            requests: Cell::default(),
+            active: Cell::default(),
+            left: Cell::default(),
+            established: Instant::now(),
+        })
+    }
+
+    /// The connection is over: the last that is counted of it.
+    pub(crate) fn ended(&self, stats: &ClusterStats) {
+        stats.cx_active.dec();
+        stats.cx_ends.count(self.left.get(), self.active.get() > 0);
+        stats.cx_length.record(self.established.elapsed());
+        stats.rq_per_cx.record_number(self.requests.get());
+    }
 }
 
 /// Where an upstream connection counts.
@@ -39,9 +75,8 @@ impl Counters {
 }
 
 impl UpstreamIo {
-    /// `received` is told of every byte read.
-    pub(crate) fn new(stream: TcpStream, counters: Rc<Counters>, received: Rc<Cell<u64>>) -> Self {
-        Self { stream, write_failed: false, counters, received }
+    pub(crate) fn new(stream: TcpStream, counters: Rc<Counters>, life: Rc<Life>) -> Self {
+        Self { stream, write_failed: false, counters, life }
     }
 
     fn written(&mut self, offered: usize, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -66,9 +101,13 @@ impl AsyncRead for UpstreamIo {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        let had_room = buf.remaining() > 0;
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         let read = (buf.filled().len() - before) as u64;
-        self.received.set(self.received.get() + read);
+        self.life.received.set(self.life.received.get() + read);
+        if read == 0 {
+            self.life.left.set(had_room && result.is_ready());
+        }
         self.counters.get().inspect(|stats| stats.cx_rx_bytes_total.add(read));
         result
     }

@@ -10,7 +10,7 @@
 pub(crate) mod dial;
 pub(crate) mod io;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::cluster::Endpoints;
 use crate::limits;
 use crate::stats::WorkerStats;
 use dial::DialError;
-use io::{Counters, UpstreamIo};
+use io::{Counters, Life, UpstreamIo};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -66,8 +66,7 @@ struct Connection<B> {
     sender: SendRequest<B>,
     address: SocketAddr,
     idle_since: Instant,
-    /// Bytes read so far, to tell whether an answer had begun.
-    received: Rc<Cell<u64>>,
+    life: Rc<Life>,
 }
 
 /// A connection in use; [`Lease::release`] gives it back.
@@ -107,11 +106,11 @@ where
     ) -> Result<(Response<Incoming>, Lease<B>), Failure> {
         if let Some(mut lease) = self.checkout(address) {
             repeat.keep(&request);
-            let received = lease.connection.received.get();
+            let received = lease.connection.life.received.get();
             match lease.attempt(request).await {
                 Ok(answer) => return Ok((answer, lease)),
                 Err(unsent) => {
-                    let nothing_back = lease.connection.received.get() == received;
+                    let nothing_back = lease.connection.life.received.get() == received;
                     let repeated = unsent.or_else(|| nothing_back.then(|| repeat.again()).flatten());
                     request = repeated.ok_or(Failure::Closed)?;
                     self.counters.get().inspect(|stats| stats.rq_retry.inc());
@@ -142,6 +141,7 @@ where
             stats.rq_pending_total.inc();
             stats.rq_pending_active.inc();
         });
+        let begun = Instant::now();
         let dialed = dial::dial(address, self.connect_timeout, None).await;
         stats.inspect(|stats| stats.rq_pending_active.dec());
         let stream = dialed.map_err(|error| match error {
@@ -154,25 +154,26 @@ where
                 Failure::Connect
             }
         })?;
-        let received = Rc::new(Cell::new(0));
-        let io = UpstreamIo::new(stream, Rc::clone(&self.counters), Rc::clone(&received));
+        let life = Life::begin();
+        let io = UpstreamIo::new(stream, Rc::clone(&self.counters), Rc::clone(&life));
         let handshake = Builder::new()
             .max_buf_size(limits::READ_BUFFER_MAX)
             .max_headers(limits::HEADERS_MAX)
             .handshake(TokioIo::new(io))
             .await;
         let (sender, driver) = handshake.map_err(|_| Failure::Closed)?;
-        stats.inspect(|stats| stats.cx_active.inc());
-        let counters = Rc::clone(&self.counters);
+        stats.inspect(|stats| {
+            stats.cx_active.inc();
+            stats.cx_http1_total.inc();
+            stats.cx_connect.record(begun.elapsed());
+        });
+        let (counters, ending) = (Rc::clone(&self.counters), Rc::clone(&life));
         tokio::task::spawn_local(async move {
             // Its error reaches the request that was in flight, if there was one.
             let _ = driver.await;
-            counters.get().inspect(|stats| {
-                stats.cx_active.dec();
-                stats.cx_destroy.inc();
-            });
+            counters.get().inspect(|stats| ending.ended(stats));
         });
-        let connection = Connection { sender, address, idle_since: Instant::now(), received };
+        let connection = Connection { sender, address, idle_since: Instant::now(), life };
         Ok(Lease { upstream: Rc::clone(self), connection })
     }
 
@@ -198,11 +199,11 @@ where
     async fn attempt(&mut self, request: Request<B>) -> Result<Response<Incoming>, Option<Request<B>>> {
         let stats = self.upstream.counters.get();
         stats.inspect(|stats| stats.rq_total.inc());
+        let life = &self.connection.life;
+        life.requests.set(life.requests.get() + 1);
+        life.active.set(1);
         let sent = self.connection.sender.try_send_request(request).await;
-        sent.map_err(|mut error| {
-            stats.inspect(|stats| stats.cx_destroy_with_active_rq.inc());
-            error.take_message()
-        })
+        sent.map_err(|mut error| error.take_message())
     }
 }
 
@@ -217,6 +218,7 @@ impl<B> Lease<B> {
         let mut idle = self.upstream.idle.borrow_mut();
         if !self.connection.sender.is_closed() && idle.len() < limits::UPSTREAM_IDLE_MAX {
             self.connection.idle_since = Instant::now();
+            self.connection.life.active.set(0);
             idle.push(self.connection);
         }
     }

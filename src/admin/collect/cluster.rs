@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Kind, Labels, Metrics, sanitized, sum};
+use super::{Kind, Labels, Metrics, never, sanitized, sum};
 use crate::admin::View;
-use crate::stats::histogram::HistogramSum;
+use crate::stats::histogram::{Histogram, HistogramSum};
 use crate::stats::{AnswerStats, ClusterStats, DiscoveryStats};
 
 const CLUSTER: &str = "envoy_cluster_name";
@@ -12,13 +12,20 @@ const CLUSTER: &str = "envoy_cluster_name";
 type Row<S> = (&'static str, Kind, fn(&S) -> u64);
 
 /// `cluster.<name>.<row>`, written by the workers.
-const ROWS: [Row<ClusterStats>; 18] = [
+const ROWS: &[Row<ClusterStats>] = &[
     ("upstream_cx_total", Kind::Counter, |s| s.cx_total.get()),
     ("upstream_cx_active", Kind::Gauge, |s| s.cx_active.get()),
     ("upstream_cx_connect_fail", Kind::Counter, |s| s.cx_connect_fail.get()),
     ("upstream_cx_connect_timeout", Kind::Counter, |s| s.cx_connect_timeout.get()),
-    ("upstream_cx_destroy", Kind::Counter, |s| s.cx_destroy.get()),
-    ("upstream_cx_destroy_with_active_rq", Kind::Counter, |s| s.cx_destroy_with_active_rq.get()),
+    ("upstream_cx_http1_total", Kind::Counter, |s| s.cx_http1_total.get()),
+    ("upstream_cx_destroy", Kind::Counter, |s| s.cx_ends.local() + s.cx_ends.remote()),
+    ("upstream_cx_destroy_local", Kind::Counter, |s| s.cx_ends.local()),
+    ("upstream_cx_destroy_remote", Kind::Counter, |s| s.cx_ends.remote()),
+    ("upstream_cx_destroy_with_active_rq", Kind::Counter, |s| {
+        s.cx_ends.local_active() + s.cx_ends.remote_active()
+    }),
+    ("upstream_cx_destroy_local_with_active_rq", Kind::Counter, |s| s.cx_ends.local_active()),
+    ("upstream_cx_destroy_remote_with_active_rq", Kind::Counter, |s| s.cx_ends.remote_active()),
     ("upstream_cx_none_healthy", Kind::Counter, |s| s.cx_none_healthy.get()),
     ("upstream_cx_idle_timeout", Kind::Counter, |s| s.cx_idle_timeout.get()),
     ("upstream_cx_rx_bytes_total", Kind::Counter, |s| s.cx_rx_bytes_total.get()),
@@ -34,7 +41,7 @@ const ROWS: [Row<ClusterStats>; 18] = [
 ];
 
 /// `cluster.<name>.<row>`, written by the control thread. There are no health checks: who is a member is healthy.
-const DISCOVERY: [Row<DiscoveryStats>; 7] = [
+const DISCOVERY: &[Row<DiscoveryStats>] = &[
     ("update_attempt", Kind::Counter, |s| s.update_attempt.get()),
     ("update_success", Kind::Counter, |s| s.update_success.get()),
     ("update_failure", Kind::Counter, |s| s.update_failure.get()),
@@ -44,20 +51,43 @@ const DISCOVERY: [Row<DiscoveryStats>; 7] = [
     ("membership_healthy", Kind::Gauge, |s| s.membership_total.get()),
 ];
 
+/// Name after `cluster.<name>.`, Prometheus' name, and where it is.
+type Time = (&'static str, &'static str, fn(&ClusterStats) -> &Histogram);
+
+/// Distributions, written by the workers.
+const TIMES: &[Time] = &[
+    ("upstream_cx_connect_ms", "envoy_cluster_upstream_cx_connect_ms", |s| &s.cx_connect),
+    ("upstream_cx_length_ms", "envoy_cluster_upstream_cx_length_ms", |s| &s.cx_length),
+    ("upstream_rq_per_cx", "envoy_cluster_upstream_rq_per_cx", |s| &s.rq_per_cx),
+];
+
 pub(super) fn collect(view: &View, metrics: &mut Metrics) {
     for (index, cluster) in view.config.clusters.iter().enumerate() {
         let name = sanitized(&cluster.name);
         let labels = || vec![(CLUSTER, name.clone())];
         for (row, kind, read) in ROWS {
             let n = sum(view, |worker| worker.clusters.get(index).map(read));
-            metrics.envoy(format!("envoy_cluster_{row}"), kind, format!("cluster.{name}.{row}"), labels(), n);
+            metrics.envoy(
+                format!("envoy_cluster_{row}"),
+                *kind,
+                format!("cluster.{name}.{row}"),
+                labels(),
+                n,
+            );
         }
         if let Some(discovery) = view.stats.control.clusters.get(index) {
             for (row, kind, read) in DISCOVERY {
                 let text = format!("cluster.{name}.{row}");
-                metrics.envoy(format!("envoy_cluster_{row}"), kind, text, labels(), read(discovery));
+                metrics.envoy(format!("envoy_cluster_{row}"), *kind, text, labels(), read(discovery));
             }
         }
+        for (row, family, read) in TIMES {
+            let mut time = HistogramSum::default();
+            let all = view.stats.threads().filter_map(|worker| worker.clusters.get(index));
+            all.for_each(|cluster| read(cluster).add_to(&mut time));
+            metrics.envoy_time(family, format!("cluster.{name}.{row}"), labels(), time);
+        }
+        never::cluster(&name, &labels, metrics);
         Answers::of(view, index).collect(&name, metrics);
     }
 }
@@ -106,10 +136,7 @@ impl Answers {
         for (status, n) in &self.internal.by_status {
             *total.by_status.entry(*status).or_default() += n;
         }
-        for (sum, n) in total.time.buckets.iter_mut().zip(self.internal.time.buckets) {
-            *sum += n;
-        }
-        total.time.sum_us += self.internal.time.sum_us;
+        total.time.merge(&self.internal.time);
         total
     }
 

@@ -1,5 +1,10 @@
 //! All numbers, under all their names. Enters: the [`View`]. Leaves: [`Metrics`], for `render`.
 //!
+//! **To add a number:** give it a field in `stats` (a [`Counter`](crate::stats::counter::Counter) or `Gauge` of the
+//! thread that counts it), and a row in the table of its scope here, one file each: `cluster` (`cluster.*`), `http`
+//! (`http.*`), `listener` (`listener.*`), `server` (the process), `mirror` (ours). A row is the name, the kind and how
+//! to read it; text, JSON and Prometheus follow. If the name stands in `never`, take it out there.
+//!
 //! Each number has Envoy's dotted name (`cluster.a.upstream_rq_total`) and a Prometheus family with labels, as
 //! Envoy's tag extraction would split it. Cluster names with dots stay whole in the label, where Envoy would cut
 //! them. Labels come from the configuration and from status codes, so their number is bounded.
@@ -7,7 +12,9 @@
 mod answers;
 mod cluster;
 mod http;
+mod listener;
 mod mirror;
+mod never;
 mod server;
 
 pub(crate) use cluster::Answers;
@@ -47,10 +54,7 @@ impl Value {
     fn merge(&mut self, other: &Self) {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => *a = a.saturating_add(*b),
-            (Self::Durations(a), Self::Durations(b)) => {
-                a.buckets.iter_mut().zip(&b.buckets).for_each(|(a, b)| *a += b);
-                a.sum_us += b.sum_us;
-            }
+            (Self::Durations(a), Self::Durations(b)) => a.merge(b),
             _ => debug_assert!(false, "a name stands for a number and for durations"),
         }
     }
@@ -66,6 +70,18 @@ pub(crate) struct Sample {
     pub(crate) text: String,
     pub(crate) labels: Labels,
     pub(crate) value: Value,
+    /// From where readers count, if the counters were reset.
+    pub(crate) base: u64,
+}
+
+impl Sample {
+    /// What readers see of a number; `None` for a distribution.
+    pub(crate) fn number(&self) -> Option<u64> {
+        match self.value {
+            Value::Number(n) => Some(n.saturating_sub(self.base)),
+            Value::Durations(_) => None,
+        }
+    }
 }
 
 /// All samples under one Prometheus name.
@@ -84,7 +100,7 @@ impl Family {
     fn push(&mut self, text: String, labels: Labels, value: Value) {
         match self.samples.iter_mut().find(|old| old.text == text && old.labels == labels) {
             Some(old) => old.value.merge(&value),
-            None => self.samples.push(Sample { text, labels, value }),
+            None => self.samples.push(Sample { text, labels, value, base: 0 }),
         }
     }
 }
@@ -97,6 +113,10 @@ impl Metrics {
     /// Families in the order of their names.
     pub(crate) fn families(&self) -> impl Iterator<Item = (&str, &Family)> {
         self.0.iter().map(|(name, family)| (name.as_ref(), family))
+    }
+
+    pub(crate) fn samples_mut(&mut self) -> impl Iterator<Item = &mut Sample> {
+        self.0.values_mut().flat_map(|family| &mut family.samples)
     }
 
     fn family(&mut self, name: Cow<'static, str>, kind: Kind, unit: Unit, help: &'static str) -> &mut Family {
@@ -125,9 +145,11 @@ impl Metrics {
 pub(crate) fn collect(view: &View) -> Metrics {
     let mut metrics = Metrics::default();
     http::collect(view, &mut metrics);
+    listener::collect(view, &mut metrics);
     cluster::collect(view, &mut metrics);
     mirror::collect(view, &mut metrics);
     server::collect(view, &mut metrics);
+    never::process(&mut metrics);
     metrics
 }
 

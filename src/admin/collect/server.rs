@@ -2,6 +2,10 @@
 
 use super::{Kind, Metrics, Unit, Value, sum};
 use crate::admin::{View, memory};
+use crate::stats::histogram::HistogramSum;
+
+/// What Envoy says where there is no certificate.
+const NO_CERTIFICATE: u64 = u32::MAX as u64;
 
 pub(super) fn collect(view: &View, metrics: &mut Metrics) {
     let mut gauge = |text: &str, n: u64| {
@@ -20,9 +24,48 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
         gauge("server.memory_heap_size", memory.data);
         gauge("server.memory_physical_size", memory.resident);
     }
-    gauge("cluster_manager.active_clusters", view.config.clusters.len() as u64);
-    gauge("listener_manager.total_listeners_active", view.config.listeners.len() as u64);
+    let (clusters, listeners) = (view.config.clusters.len() as u64, view.config.listeners.len() as u64);
+    let workers = view.stats.workers.len() as u64;
+    gauge("server.version", version());
+    gauge("server.days_until_first_cert_expiring", NO_CERTIFICATE);
+    gauge("cluster_manager.active_clusters", clusters);
+    gauge("listener_manager.total_listeners_active", listeners);
+    gauge("listener_manager.workers_started", u64::from(lifecycle.is_live()));
+    let mut counter = |text: &str, n: u64| {
+        let name = format!("envoy_{}", text.replace('.', "_"));
+        metrics.envoy(name, Kind::Counter, text.to_owned(), Vec::new(), n);
+    };
+    counter("cluster_manager.cluster_added", clusters);
+    counter("listener_manager.listener_added", listeners);
+    counter("listener_manager.listener_create_success", listeners * workers);
+    inflated(clusters, workers, metrics);
+    let mut start = HistogramSum::default();
+    view.stats.control.initialization.add_to(&mut start);
+    metrics.envoy_time(
+        "envoy_server_initialization_time_ms",
+        "server.initialization_time_ms".to_owned(),
+        Vec::new(),
+        start,
+    );
     build(metrics);
+}
+
+/// Every worker has all clusters from its start.
+fn inflated(clusters: u64, workers: u64, metrics: &mut Metrics) {
+    for number in 0..workers {
+        let text = format!("thread_local_cluster_manager.worker_{number}.clusters_inflated");
+        let labels = vec![("envoy_worker_id", number.to_string())];
+        let family = "envoy_thread_local_cluster_manager_worker_clusters_inflated";
+        metrics.envoy(family, Kind::Gauge, text, labels, clusters);
+    }
+}
+
+/// Envoy's `server.version` is made of the commit; ours of the release, so that it can be compared.
+fn version() -> u64 {
+    let number = |text: &str| text.parse::<u64>().unwrap_or_default();
+    number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
+        + number(env!("CARGO_PKG_VERSION_MINOR")) * 1000
+        + number(env!("CARGO_PKG_VERSION_PATCH"))
 }
 
 /// Envoy's number of a state (`envoy.admin.v3.ServerInfo.State`).

@@ -56,11 +56,16 @@ async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, SocketAddr), O
         stats.inspect(|stats| stats.cx_none_healthy.inc());
         return Err(Outcome::FailedNoEndpoint);
     };
+    let begun = Instant::now();
     let dialed = dial::dial(address, sender.settings.connect_timeout, Some(limits::MIRROR_SEND_BUFFER)).await;
     if let Some(stats) = stats {
         stats.cx_total.inc();
         match &dialed {
-            Ok(_) => stats.cx_active.inc(),
+            Ok(_) => {
+                stats.cx_active.inc();
+                stats.cx_http1_total.inc();
+                stats.cx_connect.record(begun.elapsed());
+            }
             Err(DialError::Timeout) => stats.cx_connect_timeout.inc(),
             Err(DialError::Failed) => stats.cx_connect_fail.inc(),
         }
@@ -78,12 +83,31 @@ struct Connection<'a, L> {
     address: SocketAddr,
     slot: &'a Rc<Slot<L>>,
     deadline: Deadline,
+    established: Instant,
+    /// Copies sent over it.
+    copies: u64,
+    /// The mirror closed first.
+    left: bool,
+    /// The last attempt did not come to the end of its answer.
+    broken: bool,
 }
 
 impl<'a, L: Load> Connection<'a, L> {
     fn new(sender: &'a Rc<Sender<L>>, stream: TcpStream, address: SocketAddr, slot: &'a Rc<Slot<L>>) -> Self {
         let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
-        Self { sender, stats, stream, address, slot, deadline: sender.settings.wheel.deadline() }
+        let (deadline, established) = (sender.settings.wheel.deadline(), Instant::now());
+        Self {
+            sender,
+            stats,
+            stream,
+            address,
+            slot,
+            deadline,
+            established,
+            copies: 0,
+            left: false,
+            broken: false,
+        }
     }
 
     async fn serve(&mut self) {
@@ -115,7 +139,9 @@ impl<'a, L: Load> Connection<'a, L> {
     fn close(self) {
         if let Some(stats) = self.stats {
             stats.cx_active.dec();
-            stats.cx_destroy.inc();
+            stats.cx_ends.count(self.left, self.broken);
+            stats.cx_length.record(self.established.elapsed());
+            stats.rq_per_cx.record_number(self.copies);
         }
         drop(self.stream);
         self.sender.closed();
@@ -125,7 +151,7 @@ impl<'a, L: Load> Connection<'a, L> {
     async fn wait(&mut self) -> Option<Copy<L>> {
         self.deadline.set(limits::MIRROR_IDLE);
         self.sender.idle.borrow_mut().push(Rc::clone(self.slot));
-        let (slot, stream) = (self.slot, &mut self.stream);
+        let (slot, stream, left) = (self.slot, &mut self.stream, &mut self.left);
         let handed = self.deadline.race(poll_fn(|cx| {
             if let Some(copy) = slot.handed.take() {
                 return Poll::Ready(Some(copy));
@@ -133,6 +159,7 @@ impl<'a, L: Load> Connection<'a, L> {
             // Nothing may arrive now but the end of the connection.
             let mut byte = [0];
             if Pin::new(&mut *stream).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_ready() {
+                *left = true;
                 return Poll::Ready(None);
             }
             *slot.waker.borrow_mut() = Some(cx.waker().clone());
@@ -149,6 +176,7 @@ impl<'a, L: Load> Connection<'a, L> {
     /// One attempt. Returns whether the connection can be used again.
     async fn carry(&mut self, copy: Copy<L>, reused: bool) -> bool {
         let started = Instant::now();
+        self.copies += 1;
         let mut answer = Answer::new(copy.answer_has_body);
         self.stats.inspect(|stats| {
             stats.rq_total.inc();
@@ -161,6 +189,7 @@ impl<'a, L: Load> Connection<'a, L> {
         let mut cursor = Cursor::new(&wire.chunks);
         let result = deadline.race(poll_fn(|cx| self.poll_converse(cx, &mut cursor, &mut answer))).await;
         self.stats.inspect(|stats| stats.rq_active.dec());
+        self.broken = result != Ok(Ok(()));
         self.sender.landed();
         // Gone only if the process leaves and has booked it already.
         let Some((load, _)) = self.slot.in_flight.take() else { return false };
@@ -244,6 +273,7 @@ impl<'a, L: Load> Connection<'a, L> {
             let mut read = ReadBuf::uninit(&mut chunk);
             let result = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read));
             if result.is_err() || read.filled().is_empty() {
+                self.left = true;
                 answer.end();
                 let answered = answer.status().is_some();
                 return Poll::Ready(if answered { Ok(()) } else { Err(Broken::Closed) });
