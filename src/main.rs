@@ -39,7 +39,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, Convert, LogFormat, Mode, Serve, Spelling};
+use cli::{Cli, Command, Convert, Mode, Serve, Spelling};
 
 /// Read buffers of tens of kilobytes come and go with every request, which glibc's allocator serves off its slow path.
 #[global_allocator]
@@ -54,6 +54,9 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::from(message.use_stderr()));
         }
     };
+    if cli.version {
+        return say(&cli::version());
+    }
     match cli.command {
         Some(Command::Convert(convert)) => print_converted(&convert),
         Some(Command::Backlog(command)) => match offline::run(&command) {
@@ -67,6 +70,9 @@ fn main() -> ExitCode {
 
 fn serve(flags: &Serve) -> ExitCode {
     let origin = flags.origin();
+    if let Some(contradiction) = flags.contradiction() {
+        return fail(&format!("error: {contradiction}"));
+    }
     let config = match flags.load() {
         Ok(config) => config,
         Err(error) => return fail(&format!("error initializing configuration '{origin}': {error}")),
@@ -77,8 +83,11 @@ fn serve(flags: &Serve) -> ExitCode {
         }
         return say(&format!("configuration '{origin}' OK\n"));
     }
-    let level = log::init(flags.log_level, flags.log_format == LogFormat::Json);
-    match control::run(config, flags, &level) {
+    let loggers = match log::init(flags.log()) {
+        Ok(loggers) => loggers,
+        Err(error) => return fail(&format!("Failed to open log-file '{}': {error}", flags.log_file())),
+    };
+    match control::run(config, flags, loggers) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

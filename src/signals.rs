@@ -7,6 +7,16 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    reopen: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// To stop, by the signal of this name.
+    Stop(&'static str),
+    /// To open log files again (SIGUSR1).
+    ReopenLogs,
 }
 
 impl Signals {
@@ -15,15 +25,26 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
         })
     }
 
     /// Ready at a signal to stop, with its name.
     pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
+            if let Heard::Stop(why) = self.next().await {
+                return why;
+            }
+        }
+    }
+
+    /// Ready at a signal that asks for something.
+    pub(crate) async fn next(&mut self) -> Heard {
+        loop {
             tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.terminate.recv() => return Heard::Stop("SIGTERM"),
+                _ = self.interrupt.recv() => return Heard::Stop("SIGINT"),
+                _ = self.reopen.recv() => return Heard::ReopenLogs,
                 // As Envoy: a closed terminal must not end a proxy.
                 _ = self.hangup.recv() => tracing::warn!("SIGHUP is ignored: a new configuration needs a restart"),
             }

@@ -3,16 +3,19 @@
 
 use http::StatusCode;
 use tokio::sync::mpsc::error::TrySendError;
-use tracing::level_filters::LevelFilter;
 
 use super::answer::Answer;
 use super::query::Query;
 use super::{Command, View, collect};
-use crate::log;
 
 /// `/quitquitquit`.
 pub(crate) fn quit(view: &View, _: &Query) -> Answer {
     send(view, Command::Quit, "OK\n")
+}
+
+/// `/reopen_logs`.
+pub(crate) fn reopen_logs(view: &View, _: &Query) -> Answer {
+    send(view, Command::ReopenLogs, "OK\n")
 }
 
 /// `/healthcheck/fail`.
@@ -83,33 +86,6 @@ pub(crate) fn runtime_modify(_: &View, query: &Query) -> Answer {
     Answer::error(StatusCode::SERVICE_UNAVAILABLE, "No admin layer specified")
 }
 
-/// `/logging`: there is one logger, so only its level can be set.
-pub(crate) fn logging(view: &View, query: &Query) -> Answer {
-    if query.is_empty() {
-        return Answer::text(loggers(LevelFilter::current()));
-    }
-    match query.get("level").and_then(log::level) {
-        Some(level) => send(view, Command::SetLogLevel(level), &loggers(level)),
-        None => Answer::error(
-            StatusCode::BAD_REQUEST,
-            "error: unknown logger level\n\nusage: /logging?level=<level> (change all levels)\n\
-             levels: trace debug info warning error critical off\n",
-        ),
-    }
-}
-
-fn loggers(level: LevelFilter) -> String {
-    let name = match level {
-        LevelFilter::OFF => "off",
-        LevelFilter::ERROR => "error",
-        LevelFilter::WARN => "warning",
-        LevelFilter::INFO => "info",
-        LevelFilter::DEBUG => "debug",
-        LevelFilter::TRACE => "trace",
-    };
-    format!("active loggers:\n  mimir-mirror: {name}\n\n")
-}
-
 fn send(view: &View, command: Command, accepted: &str) -> Answer {
     match view.commands.try_send(command) {
         Ok(()) => {
@@ -138,9 +114,9 @@ mod tests {
             (quit, "", Command::Quit),
             (fail_health_check, "", Command::FailHealthCheck),
             (pass_health_check, "", Command::PassHealthCheck),
+            (reopen_logs, "", Command::ReopenLogs),
             (drain_listeners, "", Command::DrainListeners { graceful: false, skip_exit: false }),
             (drain_listeners, "graceful", Command::DrainListeners { graceful: true, skip_exit: false }),
-            (logging, "level=warning", Command::SetLogLevel(LevelFilter::WARN)),
         ];
         for (endpoint, query, expected) in cases {
             assert_eq!(endpoint(&fixture.view, &Query::parse(query)).status, StatusCode::OK);
@@ -179,23 +155,10 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_said_and_sends_nothing() {
         let mut fixture = fixture::new();
-        for query in ["level=loud", "paths=a:debug", "level"] {
-            assert_eq!(
-                logging(&fixture.view, &Query::parse(query)).status,
-                StatusCode::BAD_REQUEST,
-                "{query}"
-            );
-        }
         let drained = drain_listeners(&fixture.view, &Query::parse("inboundonly&graceful"));
         assert_eq!(drained.status, StatusCode::OK, "none is inbound");
         let modified = runtime_modify(&fixture.view, &Query::parse("a=b"));
         assert_eq!(modified.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(fixture.commands.try_recv().is_err());
-    }
-
-    #[test]
-    fn without_a_level_the_present_one_is_shown() {
-        let answer = logging(&fixture::new().view, &Query::default());
-        assert!(answer.body.starts_with("active loggers:\n  mimir-mirror: "), "{}", answer.body);
     }
 }

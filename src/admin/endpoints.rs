@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use super::View;
 use super::answer::Answer;
 use super::query::Query;
-use super::{absent, clusters, commands, config_dump, memory, mirrors, server_info, stats};
+use super::{absent, clusters, commands, config_dump, logging, memory, mirrors, server_info, stats};
 
 /// Answers from the view and the request's parameters, without waiting.
 pub(crate) type Handler = fn(&View, &Query) -> Answer;
@@ -79,8 +79,10 @@ static ENDPOINTS: [Endpoint; 37] = [
     ),
     get("/init_dump", "what the start still waits for: nothing, once this answers", absent::init_dump),
     get("/listeners", "print listener info", clusters::listeners).with(&[FORMAT]),
-    post("/logging", "query/change the logging level", commands::logging)
-        .with(&[("level", "one of trace, debug, info, warning, error, critical, off")]),
+    post("/logging", "query/change logging levels", logging::logging).with(&[
+        ("paths", "change several levels: name1:level1,name2:level2,..."),
+        ("level", "change all levels: trace, debug, info, warning, error, critical, off"),
+    ]),
     get("/memory", "print current memory usage", memory::report),
     get("/memory/tcmalloc", "statistics of tcmalloc (not in this build)", absent::tcmalloc),
     get("/mirrors", "how each mirror fares, and its last refusals", mirrors::mirrors).with(&[FORMAT]),
@@ -90,7 +92,7 @@ static ENDPOINTS: [Endpoint; 37] = [
     get("/peak_heap_dump", "heap profile at its peak (not in this build)", absent::heap_dump),
     post("/quitquitquit", "drain, then exit the server", commands::quit),
     get("/ready", "print server state, return 200 if LIVE, otherwise return 503", server_info::ready),
-    post("/reopen_logs", "reopen access logs", absent::ok),
+    post("/reopen_logs", "reopen access logs", commands::reopen_logs),
     post("/reset_counters", "let the counters of Envoy's names begin at zero", commands::reset_counters),
     get("/runtime", "print runtime values", absent::runtime),
     post(

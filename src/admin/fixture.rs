@@ -54,6 +54,8 @@ pub(crate) fn new() -> Fixture {
         listening: vec!["127.0.0.1:9900".parse().unwrap()],
         books: Arc::default(),
         options: serde_json::json!({"concurrency": 2}),
+        tags: Vec::new(),
+        loggers: crate::log::Loggers::silent(),
         commands: send,
     };
     Fixture { view, commands }

@@ -13,6 +13,7 @@ mod config_dump;
 mod endpoints;
 #[cfg(test)]
 mod fixture;
+mod logging;
 mod memory;
 mod mirrors;
 mod query;
@@ -30,6 +31,7 @@ use tokio::sync::mpsc;
 use books::Books;
 
 use crate::lifecycle::Lifecycle;
+use crate::log::Loggers;
 use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
 
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     FailHealthCheck,
     /// `POST /healthcheck/ok`.
     PassHealthCheck,
+    /// `POST /reopen_logs`: open log files again.
+    ReopenLogs,
     /// `POST /drain_listeners`: ask clients to leave and stop accepting; with `graceful`, after the drain time.
     DrainListeners {
         /// `?graceful`
@@ -51,8 +55,6 @@ pub(crate) enum Command {
         /// `?skip_exit`: the listeners stay open.
         skip_exit: bool,
     },
-    /// `POST /logging?level=`.
-    SetLogLevel(tracing::level_filters::LevelFilter),
     /// `POST /mirrors/pause` and `/mirrors/resume`: nothing is sent to a mirror, until it goes on.
     Hold {
         /// Its index.
@@ -86,6 +88,10 @@ pub(crate) struct View {
     pub(crate) books: Arc<Books>,
     /// The command line, for `/server_info`.
     pub(crate) options: serde_json::Value,
+    /// Labels that every metric gets.
+    pub(crate) tags: Vec<(&'static str, String)>,
+    /// Levels of log lines.
+    pub(crate) loggers: Loggers,
     /// Commands go here.
     pub(crate) commands: mpsc::Sender<Command>,
 }

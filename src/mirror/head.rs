@@ -46,10 +46,12 @@ pub(super) struct Rules<'a> {
 }
 
 /// The address that Envoy would call its own: the first that is not loopback.
-pub(crate) fn own_address() -> HeaderValue {
+pub(crate) fn own_address(v6: bool) -> HeaderValue {
+    let loopback = if v6 { "::1" } else { "127.0.0.1" };
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let own = interfaces.iter().map(|interface| interface.ip()).find(|ip| ip.is_ipv4() && !ip.is_loopback());
-    let text = own.map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string());
+    let own =
+        interfaces.iter().map(|interface| interface.ip()).find(|ip| ip.is_ipv6() == v6 && !ip.is_loopback());
+    let text = own.map_or_else(|| loopback.to_owned(), |ip| ip.to_string());
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("127.0.0.1"))
 }
 

@@ -38,7 +38,7 @@ pub(super) fn run(command: &cli::Drain) -> anyhow::Result<String> {
     if jobs.is_empty() {
         return Ok(String::new());
     }
-    log::init(LevelFilter::WARN, false);
+    log::init(log::Options::plain(LevelFilter::WARN))?;
     descriptors::raise_limit();
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(deliver(&config, &mut jobs, command.timeout));
@@ -177,7 +177,7 @@ async fn start(config: &Arc<Config>, jobs: &mut [Job], stats: &Stats) -> anyhow:
             stats,
             addresses,
             pace: &Pace::new(mirror.max_connections),
-            own_address: own_address(),
+            own_address: own_address(false),
         })?;
         // Nothing new comes in here.
         job.running = started.map(|(durable, _)| durable);

@@ -112,6 +112,8 @@ impl Diagnostic {
 /// Collects diagnostics, and knows the texts that they point into.
 pub(crate) struct Sink {
     pub(crate) sources: Vec<Source>,
+    /// Unknown fields of an Envoy file are no errors.
+    pub(crate) allow_unknown: bool,
     errors: RefCell<Vec<Diagnostic>>,
     warnings: RefCell<Vec<Diagnostic>>,
 }
@@ -124,7 +126,11 @@ impl fmt::Debug for Sink {
 
 impl Sink {
     pub(crate) fn new(sources: Vec<Source>) -> Self {
-        Self { sources, errors: RefCell::default(), warnings: RefCell::default() }
+        Self { sources, allow_unknown: false, errors: RefCell::default(), warnings: RefCell::default() }
+    }
+
+    pub(crate) fn allowing_unknown(sources: Vec<Source>) -> Self {
+        Self { allow_unknown: true, ..Self::new(sources) }
     }
 
     pub(crate) fn error(&self, diagnostic: Diagnostic) {

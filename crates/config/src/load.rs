@@ -26,6 +26,8 @@ pub struct Input {
     pub path: Option<PathBuf>,
     /// `--config-yaml`: merged over the file, or alone.
     pub inline: Option<String>,
+    /// `--allow-unknown-static-fields`: fields of an Envoy file that nobody knows are warned about and ignored.
+    pub allow_unknown_fields: bool,
     /// The flags that make up a configuration without a file, and those that name this proxy.
     pub flags: Flags,
 }
@@ -51,9 +53,9 @@ pub fn load(input: &Input) -> Result<Config, ConfigError> {
     flags::check(&input.flags, !texts.is_empty())?;
     let mut config = if texts.is_empty() {
         let (source, root) = flags::document(&input.flags);
-        decode(vec![source], &root)?
+        decode(vec![source], &root, false)?
     } else {
-        load_texts(texts)?
+        load_texts(texts, input.allow_unknown_fields)?
     };
     flags::name_node(&input.flags, &mut config.node);
     Ok(config)
@@ -66,7 +68,7 @@ pub fn load(input: &Input) -> Result<Config, ConfigError> {
 /// # Errors
 /// Everything that is wrong with the document.
 pub fn load_str(origin: &str, text: &str) -> Result<Config, ConfigError> {
-    load_texts(vec![(origin.to_owned(), bounded(origin, text.to_owned())?)])
+    load_texts(vec![(origin.to_owned(), bounded(origin, text.to_owned())?)], false)
 }
 
 fn read_file(path: &Path) -> Result<String, ConfigError> {
@@ -96,7 +98,7 @@ fn bounded(origin: &str, text: String) -> Result<String, ConfigError> {
 }
 
 /// Parses every text, merges later ones over earlier ones, decodes the result.
-fn load_texts(texts: Vec<(String, String)>) -> Result<Config, ConfigError> {
+fn load_texts(texts: Vec<(String, String)>, allow_unknown: bool) -> Result<Config, ConfigError> {
     let mut sources = Vec::new();
     let mut root: Option<Node> = None;
     for (index, (origin, text)) in texts.into_iter().enumerate() {
@@ -119,7 +121,7 @@ fn load_texts(texts: Vec<(String, String)>) -> Result<Config, ConfigError> {
         }
     }
     let root = root.unwrap_or_else(|| Node { span: Span::default(), value: Value::Null });
-    decode(sources, &root)
+    decode(sources, &root, allow_unknown)
 }
 
 /// JSON may be indented with tabs, YAML may not. In JSON a tab never stands inside a string.
@@ -128,9 +130,9 @@ fn without_json_tabs(text: &str) -> String {
     if json { text.replace('\t', " ") } else { text.to_owned() }
 }
 
-fn decode(sources: Vec<Source>, root: &Node) -> Result<Config, ConfigError> {
+fn decode(sources: Vec<Source>, root: &Node, allow_unknown: bool) -> Result<Config, ConfigError> {
     let origin = sources.first().map(|source| source.origin.clone()).unwrap_or_default();
-    let sink = Sink::new(sources);
+    let sink = if allow_unknown { Sink::allowing_unknown(sources) } else { Sink::new(sources) };
     let mut parts = match form(root) {
         Ok(Style::Native) => native::decode(&Field::root(&sink, root, Style::Native)),
         Ok(Style::Proto) => envoy::decode(&Field::root(&sink, root, Style::Proto)),

@@ -123,6 +123,17 @@ impl Metrics {
         self.0.entry(name).or_insert(Family { kind, unit, help, samples: Vec::new() })
     }
 
+    /// Gives every sample these labels, but for those that it has.
+    fn tag(&mut self, tags: &[(&'static str, String)]) {
+        for sample in self.0.values_mut().flat_map(|family| &mut family.samples) {
+            for tag in tags {
+                if !sample.labels.iter().any(|(name, _)| *name == tag.0) {
+                    sample.labels.push(tag.clone());
+                }
+            }
+        }
+    }
+
     /// A number of Envoy's.
     fn envoy(
         &mut self,
@@ -150,6 +161,7 @@ pub(crate) fn collect(view: &View) -> Metrics {
     mirror::collect(view, &mut metrics);
     server::collect(view, &mut metrics);
     never::process(&mut metrics);
+    metrics.tag(&view.tags);
     metrics
 }
 

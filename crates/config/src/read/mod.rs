@@ -241,6 +241,11 @@ impl<'a> Object<'a> {
             }
             return;
         }
+        if self.field.sink.allow_unknown && style == Style::Proto {
+            let field =
+                Field { path: self.field.child(&entry.key), key: entry.key_span, ..self.field.clone() };
+            return field.warn_line("no such field; it is ignored");
+        }
         let others = unsupported.iter().flat_map(Unsupported::names);
         let known: Vec<&str> = self.asked.iter().copied().chain(others).collect();
         let diagnostic = Diagnostic::new(entry.key_span, &self.field.child(&entry.key), "no such field");

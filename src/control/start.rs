@@ -1,0 +1,230 @@
+//! Starting: sockets, names, threads, in the order in which one needs the other. What fails ends the start, and with it
+//! the process; nothing serves before everything is there.
+
+use std::collections::HashSet;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use config::model::{Config, Requests};
+use http::HeaderValue;
+use tokio::sync::{mpsc, watch};
+
+use super::Process;
+use super::mirrors::Running;
+use super::sockets::Sockets;
+use crate::admin::{self, Command, View};
+use crate::cli::{Mode, Serve};
+use crate::cluster::Addresses;
+use crate::cluster::discovery::{self, Wanted};
+use crate::lifecycle::Lifecycle;
+use crate::log::Loggers;
+use crate::mirror::send::pace::Pace;
+use crate::mirror::{Shared, order, own_address};
+use crate::server::accept::{Acceptors, Seat};
+use crate::signals::Signals;
+use crate::stats::Stats;
+use crate::worker::{self, Phase, Plan};
+use crate::{descriptors, limits};
+
+/// Starts everything. `None` where starting was all that was asked for.
+pub(super) async fn start(
+    config: Config,
+    flags: &Serve,
+    loggers: Loggers,
+) -> anyhow::Result<Option<Process>> {
+    let signals = Signals::listen()?;
+    let room = descriptors::plan(&config, flags.workers())?;
+    let sockets = Sockets::bind(&config)?;
+    let listening = sockets.addresses()?;
+    let common = Common::new(config, flags.workers()).await;
+    if flags.mode == Mode::InitOnly {
+        tracing::info!("initialized; exiting, as --mode init_only asks for");
+        return Ok(None);
+    }
+    let (phase, phases) = watch::channel(Phase::Serving);
+    let (stop_accepting, stop) = watch::channel(false);
+    let (command, commands) = mpsc::channel(limits::CONTROL_INBOX);
+    let view = common.view(&listening, flags, &loggers, command);
+    let admin = sockets.admin.map(|listener| start_admin(listener, view, flags)).transpose()?;
+    let Started { threads: workers, seats, mirrors } =
+        start_workers(&common, &phases, &own_address(flags.prefers_v6()))?;
+    let Common { config, stats, lifecycle, .. } = common;
+    let acceptors = Acceptors::new(seats, &stats, room.client_connections);
+    accept(acceptors, sockets.listeners, &stop)?;
+    lifecycle.set_live();
+    stats.control.initialization.record(stats.started.elapsed());
+    announce(&config, &listening, flags.workers());
+    Ok(Some(Process {
+        config,
+        stats,
+        lifecycle,
+        phase,
+        stop_accepting,
+        workers,
+        mirrors,
+        admin,
+        commands,
+        signals,
+        loggers,
+        drain_time: flags.drain_time(),
+    }))
+}
+
+/// What everything that is started needs.
+struct Common {
+    config: Arc<Config>,
+    stats: Arc<Stats>,
+    lifecycle: Arc<Lifecycle>,
+    /// By cluster.
+    addresses: Vec<watch::Receiver<Addresses>>,
+    /// By mirror.
+    paces: Vec<Arc<Pace>>,
+}
+
+impl Common {
+    /// Resolves names, and waits for the primaries'.
+    async fn new(config: Config, workers: usize) -> Self {
+        let stats = Arc::new(Stats::new(&config, workers));
+        Self {
+            addresses: resolve(&config, &stats).await,
+            paces: config.mirrors.iter().map(|mirror| Pace::new(mirror.max_connections)).collect(),
+            config: Arc::new(config),
+            stats,
+            lifecycle: Arc::default(),
+        }
+    }
+
+    fn view(
+        &self,
+        listening: &[SocketAddr],
+        flags: &Serve,
+        loggers: &Loggers,
+        commands: mpsc::Sender<Command>,
+    ) -> View {
+        View {
+            config: Arc::clone(&self.config),
+            stats: Arc::clone(&self.stats),
+            lifecycle: Arc::clone(&self.lifecycle),
+            endpoints: self.addresses.clone(),
+            paces: self.paces.clone(),
+            listening: listening.to_vec(),
+            books: Arc::default(),
+            options: flags.report(),
+            tags: flags.tags(),
+            loggers: loggers.clone(),
+            commands,
+        }
+    }
+}
+
+fn accept(
+    acceptors: Acceptors,
+    listeners: Vec<TcpListener>,
+    stop: &watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let acceptors = Arc::new(acceptors);
+    for (index, listener) in listeners.into_iter().enumerate() {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        tokio::spawn(Arc::clone(&acceptors).run(listener, index, stop.clone()));
+    }
+    Ok(())
+}
+
+fn announce(config: &Config, listening: &[SocketAddr], workers: usize) {
+    for (listener, address) in config.listeners.iter().zip(listening) {
+        tracing::info!(listener = listener.name, %address, workers, "listening");
+    }
+    for mirror in &config.mirrors {
+        let copies = match (mirror.requests, mirror.copy_admin) {
+            (Requests::Writes, _) => "writes",
+            (Requests::All, false) => {
+                "every request its routes match, but for paths that change or stop a cluster"
+            }
+            (Requests::All, true) => {
+                "every request its routes match, with paths that change or stop a cluster"
+            }
+        };
+        tracing::info!(mirror = mirror.name, copies, "mirroring");
+    }
+}
+
+fn start_admin(listener: TcpListener, view: View, flags: &Serve) -> std::io::Result<JoinHandle<()>> {
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "admin listening");
+    if let Some(path) = &flags.admin_address_path
+        && let Err(error) = std::fs::write(path, address.to_string())
+    {
+        tracing::error!(path = %path.display(), %error, "cannot write the admin's address to the file");
+    }
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "the admin interface is open to the network: anyone who reaches it can stop this proxy; \
+             bind it to 127.0.0.1 or keep it behind a firewall"
+        );
+    }
+    admin::spawn(listener, view)
+}
+
+/// What [`start_workers`] has started.
+struct Started {
+    threads: Vec<JoinHandle<()>>,
+    seats: Vec<Seat>,
+    mirrors: Running,
+}
+
+fn start_workers(
+    common: &Common,
+    phase: &watch::Receiver<Phase>,
+    own_address: &HeaderValue,
+) -> std::io::Result<Started> {
+    let Common { config, stats, lifecycle, addresses, paces } = common;
+    // Room for every copy that the bounds allow: a cell can always give its permit.
+    let copies: usize = config.mirrors.iter().map(|mirror| mirror.max_copies as usize).sum();
+    let workers = || 0..stats.workers.len();
+    let (permits, permitted): (Vec<_>, Vec<_>) = workers().map(|_| mpsc::channel(copies.max(1))).unzip();
+    let (read, read_permitted): (Vec<_>, Vec<_>) =
+        workers().map(|_| mpsc::channel(limits::ORDER_PERMITS)).unzip();
+    let (events, order_events) = std::sync::mpsc::sync_channel(limits::ORDER_EVENTS);
+    let mirrors = config.mirrors.iter().zip(paces).enumerate();
+    let mut shared: Vec<_> =
+        mirrors.map(|(index, (mirror, pace))| Shared::new(index, mirror, pace, &events, &permits)).collect();
+    let mirrors = Running::start(config, stats, addresses, own_address, &mut shared)?;
+    let mut seats = Vec::new();
+    let mut threads = vec![order::thread::spawn(order_events, read)?];
+    let permits = permitted.into_iter().zip(read_permitted);
+    for (index, (stats_of_worker, permits)) in stats.workers.iter().zip(permits).enumerate() {
+        let (seat, inbox) = mpsc::channel(limits::WORKER_INBOX);
+        seats.push(Seat::new(seat));
+        let plan = Plan {
+            index,
+            started: stats.started,
+            config: Arc::clone(config),
+            stats: Arc::clone(stats_of_worker),
+            lifecycle: Arc::clone(lifecycle),
+            shared: shared.clone(),
+            addresses: addresses.to_vec(),
+            own_address: own_address.clone(),
+            inbox,
+            permits: permits.into(),
+            phase: phase.clone(),
+        };
+        threads.push(worker::spawn(plan)?);
+    }
+    Ok(Started { threads, seats, mirrors })
+}
+
+/// Starts discovery. Clusters that only mirrors use are not waited for.
+async fn resolve(config: &Config, stats: &Stats) -> Vec<watch::Receiver<Addresses>> {
+    let hosts = config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
+    let primaries: HashSet<usize> = hosts.flat_map(|host| &host.routes).map(|route| route.cluster).collect();
+    let clusters = config.clusters.iter().enumerate();
+    let clusters =
+        clusters.map(|(index, cluster)| Wanted { index, cluster, awaited: primaries.contains(&index) });
+    let (published, all_answered) = discovery::start(clusters, &stats.control).await;
+    if !all_answered {
+        tracing::warn!("DNS has not answered for every primary yet; starting without");
+    }
+    published
+}
