@@ -47,7 +47,10 @@ mod scenario;
 mod seen;
 mod server;
 
+mod basics;
 mod malformed;
+mod manager;
+mod policies;
 mod requests;
 
 /// What most requests reach.

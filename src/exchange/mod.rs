@@ -238,12 +238,13 @@ impl<'a> Exchange<'a> {
         let reply = self.body.expired();
         match reply {
             LocalReply::Timeout => {
-                self.http_stats.rq_timeout.inc();
                 self.cluster(route).inspect(|cluster| {
                     cluster.rq_timeout.inc();
                     cluster.external.count(504);
                 });
             }
+            // The client's own, as in Envoy; the route's is its cluster's.
+            LocalReply::TooSlow => self.http_stats.rq_timeout.inc(),
             _ => self.http_stats.rq_idle_timeout.inc(),
         }
         self.cluster(route).inspect(|cluster| cluster.rq_tx_reset.inc());
