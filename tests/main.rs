@@ -45,6 +45,7 @@ mod c9_read_back;
 mod differential;
 mod dns;
 mod documented_config;
+mod fields;
 mod flags;
 mod process;
 mod refusals;

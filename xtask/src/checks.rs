@@ -43,6 +43,12 @@ pub(crate) fn lint() -> Result<()> {
     cargo_deny(&["--workspace", "check", "licenses", "bans", "sources"])
 }
 
+/// Counts the rows of docs/fields. The test that holds the count writes it when asked to.
+pub(crate) fn docs() -> Result<()> {
+    let test = ["test", "--test", "contract", "--quiet", "fields::the_summary_counts_the_rows"];
+    shell::run(shell::cargo(&test).env("UPDATE_DOCS", "1"))
+}
+
 /// Everything cargo-deny checks, with the advisory database.
 pub(crate) fn deny() -> Result<()> {
     cargo_deny(&["--workspace", "check"])

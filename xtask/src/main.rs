@@ -35,6 +35,8 @@ enum Command {
     Deny,
     /// House rules that no other linter checks: file sizes, module docs, white space, links
     Tidy,
+    /// Write anew what of the documentation is counted: docs/fields/README.md
+    Docs,
     /// CPU time, latency and memory against Envoy, with the same load and the same upstreams
     Bench(bench::Options),
     /// The two clusters of the benchmark; it starts this itself
@@ -63,6 +65,7 @@ fn run(command: Command) -> Result<()> {
         Command::Lint => checks::lint(),
         Command::Deny => checks::deny(),
         Command::Tidy => tidy::run(),
+        Command::Docs => checks::docs(),
         Command::Bench(options) => bench::run(&options),
         Command::BenchUpstream => bench::run_upstream(),
         Command::BenchLoad(options) => bench::run_load(&options),
