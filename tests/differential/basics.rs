@@ -95,7 +95,8 @@ fn named(endpoint: &str, cluster: &str) -> String {
 
 #[tokio::test]
 async fn strict_dns() {
-    let cluster = "http_protocol_options: {}, type: STRICT_DNS, dns_refresh_rate: 1s, dns_lookup_family: V4_ONLY";
+    let cluster =
+        "http_protocol_options: {}, type: STRICT_DNS, dns_refresh_rate: 1s, dns_lookup_family: V4_ONLY";
     Scenario::of(File::new().cluster("mirror", &named("localhost", cluster)))
         .not_convertible("for now what it prints is the deprecated form")
         .run(async |run| {

@@ -38,7 +38,8 @@ impl Unsupported {
         Self { names, why, help, message: "is not supported by this version" }
     }
 
-    fn names(&self) -> impl Iterator<Item = &'static str> {
+    /// Each of them.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.names.split_ascii_whitespace()
     }
 

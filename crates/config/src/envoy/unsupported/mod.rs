@@ -6,6 +6,8 @@
 mod cluster;
 mod protocol;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use crate::read::Unsupported;
 
