@@ -16,6 +16,7 @@
 mod dsl;
 
 mod admin;
+mod admin_beside_envoy;
 mod backlog_command;
 mod backlog_drain;
 mod both_answers;
@@ -45,6 +46,7 @@ mod c9_read_back;
 mod differential;
 mod dns;
 mod documented_config;
+mod envoy_statistics;
 mod fields;
 mod flags;
 mod process;

@@ -43,9 +43,14 @@ impl Answer {
         Self { status: StatusCode::OK, content_type: JSON, body: value.to_string() }
     }
 
-    /// 200 with JSON on many lines, for eyes and `grep`.
+    /// 200 with JSON on many lines, for eyes and `grep`, a blank for each step as Envoy writes it.
     pub(crate) fn json(value: &serde_json::Value) -> Self {
-        Self { status: StatusCode::OK, content_type: JSON, body: format!("{value:#}\n") }
+        let mut body = String::new();
+        for line in format!("{value:#}").lines() {
+            let blanks = line.len() - line.trim_start().len();
+            body.extend([line.get(blanks / 2..).unwrap_or_default(), "\n"]);
+        }
+        Self { status: StatusCode::OK, content_type: JSON, body }
     }
 }
 
@@ -72,6 +77,6 @@ mod tests {
     #[test]
     fn json_is_indented() {
         let answer = Answer::json(&serde_json::json!({"certificates": []}));
-        assert_eq!(answer.body, "{\n  \"certificates\": []\n}\n");
+        assert_eq!(answer.body, "{\n \"certificates\": []\n}\n");
     }
 }

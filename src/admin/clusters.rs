@@ -1,10 +1,11 @@
 //! `/clusters` and `/listeners`: what is configured, and which addresses it has now.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use config::model::{Cluster, Host};
+use config::model::{Cluster, Discovery, Host};
 use serde_json::{Value, json};
 
 use super::View;
@@ -65,7 +66,7 @@ fn cluster_text(view: &View, index: usize, cluster: &Cluster, out: &mut String) 
         for number in host_numbers(view, index, &addresses) {
             line(number.name, &number.value.to_string());
         }
-        line("hostname", hostname(cluster, *at));
+        line("hostname", &hostname(cluster, *at));
         for (key, value) in [
             ("health_flags", "healthy"),
             ("weight", "1"),
@@ -153,18 +154,21 @@ fn host_numbers(view: &View, cluster: usize, addresses: &[SocketAddr]) -> Vec<Ho
     ]
 }
 
-/// The name an address was resolved from, empty for a configured address or when several names could be meant.
-fn hostname(cluster: &Cluster, at: SocketAddr) -> &str {
+/// The name an address was resolved from, empty when several names could be meant. What stands as an address in a
+/// cluster of names is its own name; where all are addresses there are no names.
+fn hostname(cluster: &Cluster, at: SocketAddr) -> Cow<'_, str> {
+    let is_static = matches!(cluster.discovery, Discovery::Static);
     let mut found = "";
     for endpoint in cluster.endpoints.iter().filter(|endpoint| endpoint.port == at.port()) {
         match &endpoint.host {
-            Host::Ip(ip) if *ip == at.ip() => return "",
-            Host::Name(_) if !found.is_empty() => return "",
+            Host::Ip(ip) if *ip == at.ip() && is_static => return "".into(),
+            Host::Ip(ip) if *ip == at.ip() => return ip.to_string().into(),
+            Host::Name(_) if !found.is_empty() => return "".into(),
             Host::Name(name) => found = name,
             Host::Ip(_) => {}
         }
     }
-    found
+    found.into()
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub(crate) fn reset_counters(view: &View, _: &Query) -> Answer {
 /// `/runtime_modify`: values come from the file alone.
 pub(crate) fn runtime_modify(_: &View, query: &Query) -> Answer {
     if query.is_empty() {
-        let usage = "usage: /runtime_modify?key1=value1&key2=value2\n";
+        let usage = "usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\n";
         return Answer::error(StatusCode::BAD_REQUEST, usage);
     }
     Answer::error(StatusCode::SERVICE_UNAVAILABLE, "No admin layer specified")

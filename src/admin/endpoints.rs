@@ -58,7 +58,7 @@ static ENDPOINTS: [Endpoint; 37] = [
         ("resource", "one repeated field of a section, such as static_clusters"),
         ("mask", "field paths, separated by commas: only these are shown"),
         ("name_regex", "regular expression; keeps the items whose name it matches"),
-        ("include_eds", "no effect: there is no EDS"),
+        ("include_eds", "with the addresses that clusters have now"),
     ]),
     get("/contention", "mutex contention (not traced)", absent::contention),
     post("/cpuprofiler", "CPU profiler (not in this build)", absent::cpu_profiler).with(&[ENABLE]),
@@ -77,7 +77,8 @@ static ENDPOINTS: [Endpoint; 37] = [
         "print the hot restart compatibility version",
         server_info::hot_restart_version,
     ),
-    get("/init_dump", "what the start still waits for: nothing, once this answers", absent::init_dump),
+    get("/init_dump", "what the start still waits for: nothing, once this answers", absent::init_dump)
+        .with(&[("mask", "no effect")]),
     get("/listeners", "print listener info", clusters::listeners).with(&[FORMAT]),
     post("/logging", "query/change logging levels", logging::logging).with(&[
         ("paths", "change several levels: name1:level1,name2:level2,..."),

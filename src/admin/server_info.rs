@@ -24,12 +24,26 @@ pub(crate) fn server_info(view: &View, _: &Query) -> Answer {
         "uptime_all_epochs": uptime,
         "hot_restart_version": "disabled",
         "command_line_options": view.options,
-        "node": node(view),
+        "node": whole_node(view),
         "hot_restart_initializing": false,
     }))
 }
 
-fn node(view: &View) -> Value {
+/// With the fields that are always empty, which protobuf's JSON leaves out elsewhere.
+fn whole_node(view: &View) -> Value {
+    let mut node = node(view);
+    for (name, empty) in [
+        ("dynamic_parameters", json!({})),
+        ("client_features", json!([])),
+        ("listening_addresses", json!([])),
+    ] {
+        node[name] = empty;
+    }
+    node
+}
+
+/// Who this proxy says it is.
+pub(super) fn node(view: &View) -> Value {
     let node = &view.config.node;
     let number = |text: &str| text.parse::<u32>().unwrap_or_default();
     json!({

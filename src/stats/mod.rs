@@ -158,6 +158,10 @@ pub(crate) struct ClusterStats {
     pub(crate) rq_active: Gauge,
     pub(crate) rq_pending_total: Counter,
     pub(crate) rq_pending_active: Gauge,
+    /// Requests that waited for a connection which could not be made.
+    pub(crate) rq_pending_failure_eject: Counter,
+    /// Answers that are no HTTP.
+    pub(crate) cx_protocol_error: Counter,
     pub(crate) rq_timeout: Counter,
     pub(crate) rq_rx_reset: Counter,
     pub(crate) rq_tx_reset: Counter,

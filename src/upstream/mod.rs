@@ -144,7 +144,10 @@ where
         let begun = Instant::now();
         let dialed = dial::dial(address, self.connect_timeout, None).await;
         stats.inspect(|stats| stats.rq_pending_active.dec());
-        let stream = dialed.map_err(|error| match error {
+        let stream = dialed.inspect_err(|_| {
+            stats.inspect(|stats| stats.rq_pending_failure_eject.inc());
+        });
+        let stream = stream.map_err(|error| match error {
             DialError::Timeout => {
                 stats.inspect(|stats| stats.cx_connect_timeout.inc());
                 Failure::ConnectTimeout
@@ -170,8 +173,13 @@ where
         let (counters, ending) = (Rc::clone(&self.counters), Rc::clone(&life));
         tokio::task::spawn_local(async move {
             // Its error reaches the request that was in flight, if there was one.
-            let _ = driver.await;
-            counters.get().inspect(|stats| ending.ended(stats));
+            let ended = driver.await;
+            counters.get().inspect(|stats| {
+                ending.ended(stats);
+                if ended.is_err_and(|error| error.is_parse()) {
+                    stats.cx_protocol_error.inc();
+                }
+            });
         });
         let connection = Connection { sender, address, idle_since: Instant::now(), life };
         Ok(Lease { upstream: Rc::clone(self), connection })

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use config::model::Discovery;
+
 use super::{Kind, Labels, Metrics, never, sanitized, sum};
 use crate::admin::View;
 use crate::stats::histogram::{Histogram, HistogramSum};
@@ -34,6 +36,8 @@ const ROWS: &[Row<ClusterStats>] = &[
     ("upstream_rq_active", Kind::Gauge, |s| s.rq_active.get()),
     ("upstream_rq_pending_total", Kind::Counter, |s| s.rq_pending_total.get()),
     ("upstream_rq_pending_active", Kind::Gauge, |s| s.rq_pending_active.get()),
+    ("upstream_rq_pending_failure_eject", Kind::Counter, |s| s.rq_pending_failure_eject.get()),
+    ("upstream_cx_protocol_error", Kind::Counter, |s| s.cx_protocol_error.get()),
     ("upstream_rq_timeout", Kind::Counter, |s| s.rq_timeout.get()),
     ("upstream_rq_rx_reset", Kind::Counter, |s| s.rq_rx_reset.get()),
     ("upstream_rq_tx_reset", Kind::Counter, |s| s.rq_tx_reset.get()),
@@ -76,9 +80,12 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
             );
         }
         if let Some(discovery) = view.stats.control.clusters.get(index) {
+            // Addresses that stand in the file are not looked up, and so there is nothing to update.
+            let is_fixed = matches!(cluster.discovery, Discovery::Static);
             for (row, kind, read) in DISCOVERY {
                 let text = format!("cluster.{name}.{row}");
-                metrics.envoy(format!("envoy_cluster_{row}"), *kind, text, labels(), read(discovery));
+                let n = if is_fixed && row.starts_with("update_") { 0 } else { read(discovery) };
+                metrics.envoy(format!("envoy_cluster_{row}"), *kind, text, labels(), n);
             }
         }
         for (row, family, read) in TIMES {

@@ -44,9 +44,11 @@ const ROWS: &[Row] = &[
     ("downstream_rq_idle_timeout", Kind::Counter, |s| s.rq_idle_timeout.get()),
     ("downstream_rq_header_timeout", Kind::Counter, |s| s.rq_header_timeout.get()),
     ("downstream_rq_rx_reset", Kind::Counter, |s| s.rq_rx_reset.get()),
-    ("no_route", Kind::Counter, |s| s.no_route.get()),
-    ("rq_total", Kind::Counter, |s| s.rq_total.get()),
 ];
+
+/// Numbers of the router, which the admin listener has not.
+const ROUTER: &[Row] =
+    &[("no_route", Kind::Counter, |s| s.no_route.get()), ("rq_total", Kind::Counter, |s| s.rq_total.get())];
 
 /// Name after `http.<stat_prefix>.`, Prometheus' name, and where it is.
 type Time = (&'static str, &'static str, fn(&HttpStats) -> &Histogram);
@@ -68,6 +70,9 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
             time
         };
         put(&prefix, &number, &time, metrics);
+        let labels = || -> Labels { vec![(PREFIX, prefix.clone())] };
+        put_rows(ROUTER, &prefix, &number, metrics);
+        never::router(&prefix, &labels, metrics);
     }
     if view.config.admin.is_some() {
         let admin = &view.stats.admin;
@@ -85,6 +90,13 @@ pub(super) fn class(http: &HttpStats, class: usize) -> u64 {
     http.rq_by_class.get(class - 1).map_or(0, |n| n.get())
 }
 
+fn put_rows(rows: &[Row], prefix: &str, number: &dyn Fn(Read<'_>) -> u64, metrics: &mut Metrics) {
+    for (name, kind, read) in rows {
+        let (text, labels) = (format!("http.{prefix}.{name}"), vec![(PREFIX, prefix.to_owned())]);
+        metrics.envoy(format!("envoy_http_{name}"), *kind, text, labels, number(read));
+    }
+}
+
 fn put(
     prefix: &str,
     number: &dyn Fn(Read<'_>) -> u64,
@@ -92,10 +104,7 @@ fn put(
     metrics: &mut Metrics,
 ) {
     let labels = || -> Labels { vec![(PREFIX, prefix.to_owned())] };
-    for (name, kind, read) in ROWS {
-        let text = format!("http.{prefix}.{name}");
-        metrics.envoy(format!("envoy_http_{name}"), *kind, text, labels(), number(read));
-    }
+    put_rows(ROWS, prefix, number, metrics);
     for digit in 1..=5 {
         let text = format!("http.{prefix}.downstream_rq_{digit}xx");
         let labels = [vec![(CLASS, digit.to_string())], labels()].concat();

@@ -149,6 +149,12 @@ fn admin(http: &HttpStats, metrics: &mut Metrics) {
         put(&format!("{scope}downstream_cx_total"), Kind::Counter, http.cx_total.get());
         put(&format!("{scope}downstream_cx_active"), Kind::Gauge, http.cx_active.get());
     }
+    let mut length = HistogramSum::default();
+    http.cx_length.add_to(&mut length);
+    let (name, family) =
+        ("listener.admin.downstream_cx_length_ms", "envoy_listener_admin_downstream_cx_length_ms");
+    metrics.envoy_time(family, name.to_owned(), Vec::new(), length);
+    never::admin_listener(metrics);
     let labels = || -> Labels { vec![(PREFIX, "admin".to_owned())] };
     put_answers(
         "envoy_listener_admin_http",

@@ -19,9 +19,10 @@ const CLUSTER: [(Kind, &str); 2] = [
          lb_zone_routing_cross_zone lb_zone_routing_sampled original_dst_host_invalid retry_or_shadow_abandoned \
          upstream_cx_close_notify upstream_cx_connect_attempts_exceeded upstream_cx_connect_with_0_rtt \
          upstream_cx_http2_total upstream_cx_http3_total upstream_cx_max_duration_reached upstream_cx_max_requests \
-         upstream_cx_overflow upstream_cx_pool_overflow upstream_http3_broken \
+         upstream_cx_overflow upstream_cx_pool_overflow upstream_cx_preconnect_skipped upstream_http3_broken \
          upstream_internal_redirect_failed_total upstream_internal_redirect_succeeded_total \
-         upstream_queue_overloaded upstream_rq_0rtt upstream_rq_active_overflow upstream_rq_maintenance_mode \
+         upstream_rq_0rtt upstream_rq_active_overflow upstream_rq_cancelled \
+         upstream_rq_maintenance_mode upstream_rq_rx_reset_no_error \
          upstream_rq_max_duration_reached upstream_rq_pending_overflow upstream_rq_per_try_idle_timeout \
          upstream_rq_per_try_timeout upstream_rq_retry_backoff_exponential upstream_rq_retry_backoff_ratelimited \
          upstream_rq_retry_limit_exceeded upstream_rq_retry_overflow upstream_rq_retry_success",
@@ -32,30 +33,38 @@ const CLUSTER: [(Kind, &str); 2] = [
          circuit_breakers.default.rq_open circuit_breakers.default.rq_pending_open \
          circuit_breakers.default.rq_retry_open circuit_breakers.high.cx_open \
          circuit_breakers.high.cx_pool_open circuit_breakers.high.rq_open circuit_breakers.high.rq_pending_open \
-         circuit_breakers.high.rq_retry_open lb_subsets_active membership_degraded membership_excluded version \
-         warming_state",
+         circuit_breakers.high.rq_retry_open lb_subsets_active membership_degraded membership_excluded upstream_queue_overloaded \
+         version warming_state",
     ),
 ];
 
-/// Names after `http.<stat_prefix>.`
+/// Names after `http.<stat_prefix>.`, of the connection manager
 const HTTP: [(Kind, &str); 2] = [
     (
         Kind::Counter,
-        "downstream_cx_delayed_close_timeout downstream_cx_http1_soft_drain downstream_cx_http3_total \
+        "downstream_cx_delayed_close_timeout downstream_cx_http3_total \
          downstream_cx_max_duration_reached downstream_cx_max_requests_reached \
          downstream_cx_overload_disable_keepalive downstream_cx_ssl_total downstream_cx_upgrades_total \
          downstream_rq_failed_path_normalization downstream_rq_http3_total downstream_rq_max_duration_reached \
          downstream_rq_non_relative_path downstream_rq_overload_close \
          downstream_rq_redirected_with_normalized_path downstream_rq_rejected_via_ip_detection \
-         downstream_rq_too_large downstream_rq_too_many_premature_resets no_cluster \
-         passthrough_internal_redirect_bad_location passthrough_internal_redirect_no_route \
-         passthrough_internal_redirect_predicate passthrough_internal_redirect_too_many_redirects \
-         passthrough_internal_redirect_unsafe_scheme rq_direct_response rq_overload_local_reply rq_redirect \
-         rs_too_large tracing.client_enabled tracing.health_check tracing.not_traceable tracing.random_sampling \
-         tracing.service_forced",
+         downstream_rq_too_large downstream_rq_too_many_premature_resets rs_too_large",
     ),
-    (Kind::Gauge, "downstream_cx_http3_active downstream_cx_ssl_active downstream_cx_upgrades_active"),
+    (
+        Kind::Gauge,
+        "downstream_cx_http1_soft_drain downstream_cx_http3_active downstream_cx_ssl_active downstream_cx_upgrades_active",
+    ),
 ];
+
+/// ... and of its router and tracer, which the admin listener has not.
+const ROUTER: [(Kind, &str); 1] = [(
+    Kind::Counter,
+    "no_cluster passthrough_internal_redirect_bad_location passthrough_internal_redirect_no_route \
+     passthrough_internal_redirect_predicate passthrough_internal_redirect_too_many_redirects \
+     passthrough_internal_redirect_unsafe_scheme rq_direct_response rq_overload_local_reply rq_redirect \
+     tracing.client_enabled tracing.health_check tracing.not_traceable tracing.random_sampling \
+     tracing.service_forced",
+)];
 
 /// Names after `listener.<address>.`
 const LISTENER: [(Kind, &str); 2] = [
@@ -76,8 +85,17 @@ const PROCESS: [(Kind, &str); 2] = [
          cluster_manager.cluster_updated_via_merge cluster_manager.update_merge_cancelled \
          cluster_manager.update_out_of_merge_window http.async-client.no_cluster http.async-client.no_route \
          http.async-client.rq_direct_response http.async-client.rq_redirect \
+         http.async-client.passthrough_internal_redirect_bad_location \
+         http.async-client.passthrough_internal_redirect_no_route \
+         http.async-client.passthrough_internal_redirect_predicate \
+         http.async-client.passthrough_internal_redirect_too_many_redirects \
+         http.async-client.passthrough_internal_redirect_unsafe_scheme \
+         http.async-client.rq_overload_local_reply \
+         http1.dropped_headers_with_underscores http1.metadata_not_supported_error \
+         http1.requests_rejected_with_underscores_in_headers http1.response_flood \
          listener_manager.listener_create_failure listener_manager.listener_in_place_updated \
-         listener_manager.listener_modified listener_manager.listener_removed runtime.deprecated_feature_use \
+         listener_manager.listener_modified listener_manager.listener_removed \
+         listener_manager.listener_stopped runtime.deprecated_feature_use \
          runtime.load_error runtime.override_dir_exists server.debug_assertion_failures \
          server.dropped_stat_flushes server.dynamic_unknown_fields server.envoy_bug_failures \
          server.static_unknown_fields server.wip_protos",
@@ -86,7 +104,7 @@ const PROCESS: [(Kind, &str); 2] = [
         Kind::Gauge,
         "cluster_manager.warming_clusters listener_manager.total_filter_chains_draining \
          listener_manager.total_listeners_draining listener_manager.total_listeners_warming \
-         runtime.admin_overrides_active runtime.deprecated_feature_seen_since_process_start \
+         runtime.admin_overrides_active runtime.num_keys runtime.num_layers runtime.deprecated_feature_seen_since_process_start \
          server.compilation_settings.fips_mode server.hot_restart_epoch server.parent_connections \
          server.stats_recent_lookups",
     ),
@@ -102,9 +120,25 @@ pub(super) fn http(prefix: &str, labels: &dyn Fn() -> Labels, metrics: &mut Metr
     put(&HTTP, "envoy_http_", &format!("http.{prefix}."), labels, metrics);
 }
 
+/// Of `http.<prefix>`, where there is a router.
+pub(super) fn router(prefix: &str, labels: &dyn Fn() -> Labels, metrics: &mut Metrics) {
+    put(&ROUTER, "envoy_http_", &format!("http.{prefix}."), labels, metrics);
+}
+
 /// Of `listener.<address>`.
 pub(super) fn listener(address: &str, labels: &dyn Fn() -> Labels, metrics: &mut Metrics) {
     put(&LISTENER, "envoy_listener_", &format!("listener.{address}."), labels, metrics);
+}
+
+/// Of `listener.admin`, whose metrics have that name in theirs.
+pub(super) fn admin_listener(metrics: &mut Metrics) {
+    let [mut counters, gauges] = LISTENER;
+    // A listener of Envoy's own making has no extensions to miss.
+    counters.1 = "downstream_cx_overflow downstream_cx_overload_reject \
+         downstream_cx_transport_socket_connect_timeout downstream_global_cx_overflow \
+         downstream_listener_filter_error downstream_listener_filter_remote_close downstream_pre_cx_timeout \
+         no_filter_chain_match";
+    put(&[counters, gauges], "envoy_listener_admin_", "listener.admin.", &Vec::new, metrics);
 }
 
 /// Of the process; what is `http.async-client`'s has that label.

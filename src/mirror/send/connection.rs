@@ -57,8 +57,12 @@ async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, SocketAddr), O
         return Err(Outcome::FailedNoEndpoint);
     };
     let begun = Instant::now();
+    stats.inspect(|stats| stats.rq_pending_active.inc());
     let dialed = dial::dial(address, sender.settings.connect_timeout, Some(limits::MIRROR_SEND_BUFFER)).await;
     if let Some(stats) = stats {
+        // A connection is dialled for a copy that waits for one.
+        stats.rq_pending_active.dec();
+        stats.rq_pending_total.inc();
         stats.cx_total.inc();
         match &dialed {
             Ok(_) => {
@@ -220,6 +224,9 @@ impl<'a, L: Load> Connection<'a, L> {
         let elapsed = started.elapsed();
         self.sender.settings.ledger.duration.record(elapsed);
         let Some(stats) = self.stats else { return };
+        if outcome == Outcome::FailedProtocol {
+            stats.cx_protocol_error.inc();
+        }
         stats.internal.time.record(elapsed);
         match (status, outcome) {
             (Some(status), _) => stats.internal.count(status),

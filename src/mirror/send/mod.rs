@@ -247,6 +247,9 @@ impl<L: Load> Sender<L> {
             for copy in failed {
                 if let Some(stats) = self.settings.stats.clusters.get(self.settings.cluster) {
                     stats.internal.count(503);
+                    if outcome != Outcome::FailedNoEndpoint {
+                        stats.rq_pending_failure_eject.inc();
+                    }
                 }
                 L::ended(copy, Attempt::unanswered(outcome));
             }

@@ -25,6 +25,21 @@ const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v
 /// A header value that is not text.
 pub fn to_envoy_v3(config: &Config) -> Result<String, ConvertError> {
     let mut notes = Notes::default();
+    let root = bootstrap(config, &mut notes);
+    notes.finish(&format!("The Envoy v3 form of {}.", config.origin), Some(&root))
+}
+
+/// The v3 form of a configuration as JSON, for those who show it.
+///
+/// # Errors
+/// As [`to_envoy_v3`].
+pub fn envoy_v3_document(config: &Config) -> Result<Value, ConvertError> {
+    let mut notes = Notes::default();
+    let root = bootstrap(config, &mut notes);
+    if notes.errors.is_empty() { Ok(root) } else { Err(ConvertError { reasons: notes.errors }) }
+}
+
+fn bootstrap(config: &Config, notes: &mut Notes) -> Value {
     let mut root = Map::new();
     if let Some(node) = node(config) {
         root.insert("node".to_owned(), node);
@@ -33,15 +48,15 @@ pub fn to_envoy_v3(config: &Config) -> Result<String, ConvertError> {
         root.insert("admin".to_owned(), json!({ "address": address(admin.address) }));
     }
     let listeners: Vec<Value> =
-        config.listeners.iter().map(|listener| self::listener(config, listener, &mut notes)).collect();
+        config.listeners.iter().map(|listener| self::listener(config, listener, notes)).collect();
     let clusters: Vec<Value> = config
         .clusters
         .iter()
         .enumerate()
-        .map(|(index, cluster)| self::cluster(config, index, cluster, &mut notes))
+        .map(|(index, cluster)| self::cluster(config, index, cluster, notes))
         .collect();
     root.insert("static_resources".to_owned(), json!({ "listeners": listeners, "clusters": clusters }));
-    notes.finish(&format!("The Envoy v3 form of {}.", config.origin), Some(&Value::Object(root)))
+    Value::Object(root)
 }
 
 fn node(config: &Config) -> Option<Value> {

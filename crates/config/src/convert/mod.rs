@@ -8,7 +8,7 @@ mod envoy;
 mod native;
 mod yaml;
 
-pub use envoy::to_envoy_v3;
+pub use envoy::{envoy_v3_document, to_envoy_v3};
 pub use native::to_native;
 
 /// Why a configuration has no text in the wanted form: one sentence for each reason.
