@@ -56,7 +56,7 @@ const READS: &[(&str, Alike)] = &[
     ("/memory", Keys(1)),
     ("/no-such-page", Start),
     ("/ready", Body),
-    ("/runtime", Body),
+    ("/runtime", Keys(1)),
     ("/server_info", Keys(2)),
     ("/stats?filter=^server.live$", Body),
     ("/stats?filter=^server.live$&usedonly", Body),
