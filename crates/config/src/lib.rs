@@ -18,6 +18,7 @@ mod diag;
 mod durable;
 mod envoy;
 mod flags;
+mod format;
 mod headers;
 mod load;
 mod merge;

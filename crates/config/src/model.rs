@@ -4,6 +4,8 @@
 //! guarantees that they are in range.
 
 mod cluster;
+mod format;
+mod headers;
 mod manager;
 mod mirror;
 mod protocol;
@@ -12,6 +14,10 @@ mod route;
 use std::net::SocketAddr;
 
 pub use cluster::{Cluster, Discovery, Endpoint, Host, LookupFamily};
+pub use format::{
+    AddressPart, Command, CopyFact, Fact, Format, HeaderChoice, HeaderRef, Piece, TimeFormat, TimePiece,
+};
+pub use headers::{AddedHeader, AddedValue, AppendAction, HeaderChanges, RouteHeaders};
 pub use manager::{Conventions, EnvoyConventions, HttpManager};
 pub use mirror::{Backlog, Delivery, Mirror, Order, Requests, Sync, When};
 pub use protocol::{
