@@ -28,6 +28,8 @@ mod upstream;
 
 mod cluster;
 
+mod format;
+
 mod deadline;
 mod stats;
 

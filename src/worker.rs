@@ -163,6 +163,7 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
         own_address: plan.own_address.clone(),
     });
     Core {
+        config: Arc::clone(config),
         sites: sites.collect(),
         upstreams: upstreams.collect(),
         mirrors: Rc::new(mirrors),

@@ -48,6 +48,7 @@ mod seen;
 mod server;
 
 mod basics;
+mod headers;
 mod malformed;
 mod manager;
 mod policies;

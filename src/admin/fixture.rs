@@ -119,6 +119,8 @@ fn config() -> Config {
         cluster: 0,
         timeout: Some(Duration::from_secs(15)),
         mirrors: vec![policy],
+        headers: Arc::default(),
+        levels: vec![],
     };
     Config {
         origin: "test.yaml".to_owned(),
@@ -133,7 +135,12 @@ fn config() -> Config {
 }
 
 fn listener(route: Route) -> Listener {
-    let host = VirtualHost { name: "all".to_owned(), domains: vec![Domain::Any], routes: vec![route] };
+    let host = VirtualHost {
+        name: "all".to_owned(),
+        domains: vec![Domain::Any],
+        routes: vec![route],
+        headers: Arc::default(),
+    };
     Listener {
         name: "ingress".to_owned(),
         address: "127.0.0.1:0".parse().unwrap(),
@@ -142,6 +149,8 @@ fn listener(route: Route) -> Listener {
             conventions: Conventions::None,
             route_config: "local".to_owned(),
             virtual_hosts: vec![host],
+            headers: Arc::default(),
+            most_specific_headers_win: false,
             stream_idle_timeout: Some(Duration::from_secs(300)),
             request_timeout: None,
             request_headers_timeout: None,

@@ -18,6 +18,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::Client;
+use super::record::Record;
 use super::request_body::{Outgoing, RequestBody};
 use crate::limits;
 use crate::stats::{ClusterStats, WorkerStats};
@@ -41,6 +42,7 @@ pub(super) struct Active {
     listener: usize,
     on_connection: Rc<Cell<u32>>,
     begun: Instant,
+    pub(super) record: Record,
 }
 
 impl Active {
@@ -52,7 +54,13 @@ impl Active {
             http.rq_active.inc();
             if version == Version::HTTP_2 { http.rq_http2_total.inc() } else { http.rq_http1_total.inc() }
         }
-        Self { stats: Arc::clone(stats), listener: client.listener, on_connection, begun: Instant::now() }
+        Self {
+            stats: Arc::clone(stats),
+            listener: client.listener,
+            on_connection,
+            begun: Instant::now(),
+            record: Record::default(),
+        }
     }
 }
 

@@ -6,23 +6,27 @@
 
 mod answer_body;
 mod detach;
+mod known;
+mod record;
 mod request_body;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::model::{Conventions, HttpManager, Route};
+use config::model::{Config, Conventions, HttpManager, Route};
 use http::header::{CONNECTION, EXPECT, HOST, TE, TRAILER};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::deadline::{Expired, Wheel};
+use crate::format;
 use crate::lifecycle::Lifecycle;
 use crate::mirror::Mirrors;
+use crate::mirror::asks;
 use crate::mirror::tap::{Facts, Tap};
 use crate::paths::Kind;
 use crate::route::Table;
@@ -33,12 +37,15 @@ use crate::upstream::{Failure, Upstream};
 pub(crate) use answer_body::AnswerBody;
 use answer_body::{Active, Relayed};
 pub(crate) use detach::{Departure, Detached};
+use known::Kept;
+use record::Record;
 pub(crate) use request_body::{Outgoing, ReplayBudget};
 use request_body::{Repeatable, RequestBody, Timeouts};
 
 /// What one worker needs to serve requests. Nothing in it is shared with another worker but counters it alone writes.
 #[derive(Debug)]
 pub(crate) struct Core {
+    pub(crate) config: Arc<Config>,
     /// By listener.
     pub(crate) sites: Vec<Site>,
     /// By cluster.
@@ -64,6 +71,10 @@ pub(crate) struct Site {
 pub(crate) struct Client {
     pub(crate) listener: usize,
     pub(crate) peer: SocketAddr,
+    /// Where it connected.
+    pub(crate) local: SocketAddr,
+    /// Its connection's number, from 0 in the order of acceptance.
+    pub(crate) connection: u64,
     /// Requests in progress on its connection.
     pub(crate) active: Rc<Cell<u32>>,
     /// Hears of it when the client leaves.
@@ -92,9 +103,18 @@ pub(crate) async fn exchange(
     let expects_continue = head.headers.contains_key(EXPECT);
     let body = RequestBody::new(&core, client.listener, incoming, expects_continue);
     client.departure.tell(&body);
-    let exchange = Exchange { core: &core, http_stats, site, version, body };
-    let answer = match exchange.admit(&mut head, &client) {
-        Ok(route) => exchange.carry(head, route, &client, active).await,
+    let exchange = Exchange {
+        core: &core,
+        client: &client,
+        http_stats,
+        site,
+        version,
+        body,
+        route: Cell::new(None),
+        kept: OnceCell::new(),
+    };
+    let answer = match exchange.admit(&mut head) {
+        Ok(route) => exchange.carry(head, route, active).await,
         Err(refusal) => Ok(exchange.reply(refusal, active)),
     };
     // Before any byte of the answer leaves: the client may then send what must not overtake this request's copies.
@@ -112,20 +132,28 @@ pub(crate) async fn exchange(
 /// One request on its way.
 struct Exchange<'a> {
     core: &'a Rc<Core>,
+    client: &'a Client,
     http_stats: &'a HttpStats,
     site: &'a Site,
     /// The client's.
     version: Version,
     body: Rc<RequestBody>,
+    /// Once it is found.
+    route: Cell<Option<&'a Route>>,
+    /// The head that went to the primary, where something will ask for it.
+    kept: OnceCell<Kept>,
 }
 
 impl<'a> Exchange<'a> {
     /// Finds the route and makes the head what the primary gets, or refuses.
-    fn admit(&self, head: &mut Parts, client: &Client) -> Result<&'a Route, LocalReply> {
+    fn admit(&self, head: &mut Parts) -> Result<&'a Route, LocalReply> {
         let conventions = &self.site.http.conventions;
         let has_body = !self.body.is_complete();
         let head_max = (self.site.http.max_request_headers_kb as usize) << 10;
-        headers::to_upstream(head, Received { conventions, peer: client.peer.ip(), has_body, head_max })?;
+        headers::to_upstream(
+            head,
+            Received { conventions, peer: self.client.peer.ip(), has_body, head_max },
+        )?;
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         // CONNECT asks for a tunnel, not for a resource: no route has one.
         let found =
@@ -135,6 +163,10 @@ impl<'a> Exchange<'a> {
             return Err(LocalReply::NoRoute);
         };
         headers::add_route_headers(&mut head.headers, conventions, route.timeout);
+        self.route.set(Some(route));
+        if !route.levels.is_empty() {
+            self.change_request(head, route);
+        }
         Ok(route)
     }
 
@@ -143,8 +175,7 @@ impl<'a> Exchange<'a> {
         &self,
         head: Parts,
         route: &Route,
-        client: &Client,
-        active: Active,
+        mut active: Active,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         let upstream = self.core.upstreams.get(route.cluster);
         let Some((upstream, address)) = upstream.and_then(|upstream| Some((upstream, upstream.pick()?)))
@@ -152,7 +183,8 @@ impl<'a> Exchange<'a> {
             return Ok(self.failed(route, Failure::NoEndpoint, active));
         };
         let kind = Kind::of(&head.method, head.uri.path());
-        self.tap(&head, route, kind, client);
+        active.record.upstream = Some(address);
+        self.tap(&head, route, kind);
         let repeat = Repeatable::new(&self.body, kind.is_write() || head.method.is_idempotent());
         let answers_with_trailers = self.version == Version::HTTP_2 || head.headers.contains_key(TE);
         let sent_at = Instant::now();
@@ -175,42 +207,54 @@ impl<'a> Exchange<'a> {
     }
 
     /// From here on the tap sees every frame that flows to the primary.
-    fn tap(&self, head: &Parts, route: &Route, kind: Kind, client: &Client) {
+    fn tap(&self, head: &Parts, route: &Route, kind: Kind) {
+        // Only what a policy asks for is worked out.
+        let known = if route.mirrors.iter().any(asks) {
+            self.known(route, &Record::default())
+        } else {
+            format::Facts::default()
+        };
         let facts = Facts {
             kind,
             random: fastrand::u64(..),
-            peer: client.peer.ip(),
+            peer: self.client.peer.ip(),
             envoy_headers: self.site.http.conventions != Conventions::None,
             timeout: route.timeout,
             policies: &route.mirrors,
+            known: &known,
         };
         let tap = Tap::begin(&self.core.mirrors, head, facts);
         self.body.begin(tap, Timeouts::of(&self.site.http, route), head.headers.contains_key(TRAILER));
     }
 
     /// The primary's answer.
-    fn relay(&self, answer: Response<Incoming>, relayed: Relayed) -> Response<AnswerBody> {
+    fn relay(&self, answer: Response<Incoming>, mut relayed: Relayed) -> Response<AnswerBody> {
         let (mut head, incoming) = answer.into_parts();
         let took = relayed.sent_at.elapsed();
-        self.finish_head(&mut head, took);
+        relayed.active.record.answered(head.status, relayed.sent_at);
+        self.finish_head(&mut head, Some(took), &relayed.active.record);
         self.count(head.status.as_u16());
         let body = AnswerBody::relayed(incoming, relayed, &head);
         Response::from_parts(head, body)
     }
 
     /// An answer of our own; the rest of the request is read for a moment, so that the answer survives the close.
-    fn reply(&self, reply: LocalReply, active: Active) -> Response<AnswerBody> {
+    fn reply(&self, reply: LocalReply, mut active: Active) -> Response<AnswerBody> {
+        active.record.replied(reply);
         let (mut head, body) =
             reply.response(!self.body.is_complete(), &self.core.date.borrow()).into_parts();
-        self.finish_head(&mut head, Duration::ZERO);
-        head.headers.remove("x-envoy-upstream-service-time");
+        self.finish_head(&mut head, None, &active.record);
+        active.record.code = Some(head.status);
         self.count(head.status.as_u16());
         Rc::clone(&self.body).linger();
         Response::from_parts(head, AnswerBody::local(body, active))
     }
 
-    fn finish_head(&self, head: &mut http::response::Parts, took: Duration) {
-        headers::to_client(head, &self.site.http.conventions, self.version, took, &self.core.date.borrow());
+    fn finish_head(&self, head: &mut http::response::Parts, took: Option<Duration>, record: &Record) {
+        let conventions = &self.site.http.conventions;
+        headers::upstream_told(head, conventions, self.version, took);
+        self.change_answer(head, record);
+        headers::to_client(head, conventions, self.version, &self.core.date.borrow());
         if self.version == Version::HTTP_11 && (self.core.lifecycle.asks_to_leave() || self.closes(head)) {
             head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -104,6 +104,11 @@ impl RequestBody {
         }
     }
 
+    /// When its head had been read.
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         self.complete.get()
     }

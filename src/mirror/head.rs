@@ -169,6 +169,8 @@ fn mutate(headers: &mut HeaderMap, mutation: &HeaderMutation) {
         HeaderMutation::Remove(name) => {
             headers.remove(name);
         }
+        // Literal by now: see `resolve`.
+        HeaderMutation::Added(_) => {}
     }
 }
 

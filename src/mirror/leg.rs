@@ -13,7 +13,9 @@ use super::durable::intake::About;
 use super::head::{self, Framing};
 use super::ledger::Outcome;
 use super::order::{By, Key};
+use super::resolve::resolve;
 use super::{Mirrors, Target};
+use crate::format;
 use crate::limits::COPY_OVERHEAD;
 use crate::paths::Kind;
 
@@ -35,6 +37,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) timeout: Option<Duration>,
     /// The route's mirrors.
     pub(crate) policies: &'a [MirrorPolicy],
+    /// What a policy's header changes can ask for.
+    pub(crate) known: &'a format::Facts<'a>,
 }
 
 /// One mirror's part of a collected request.
@@ -80,13 +84,14 @@ impl Leg {
             target.ledger.not_chosen.inc();
             return None;
         }
+        let resolved = resolve(policy, head, facts.known);
         let rules = head::Rules {
-            policy,
+            policy: &resolved,
             auth: target.settings.auth.as_ref(),
             forwarded_for: facts.envoy_headers.then_some(&mirrors.own_address),
         };
         let bytes = head::begin(head, rules);
-        let (tenant, way) = way(target, policy, head, facts);
+        let (tenant, way) = way(target, (policy, &resolved), head, facts);
         let stored = if let Way::Durable(stored, _) = &way { stored.len() } else { 0 };
         let mut reservation = Reservation::empty(&target.account);
         let granted = reservation.grow(COPY_OVERHEAD + (bytes.capacity() + stored) as u64);
@@ -100,8 +105,14 @@ impl Leg {
     }
 }
 
-fn way(target: &Target, policy: &MirrorPolicy, head: &Parts, facts: Facts<'_>) -> (u64, Way) {
-    let tenant = tenant(policy, head);
+/// `resolved` is the policy as this request makes it.
+fn way(
+    target: &Target,
+    (policy, resolved): (&MirrorPolicy, &MirrorPolicy),
+    head: &Parts,
+    facts: Facts<'_>,
+) -> (u64, Way) {
+    let tenant = tenant(resolved, head);
     if let Some(intake) = target.intake.as_ref().filter(|_| facts.kind.is_write()) {
         // Known by its name alone, as after a restart: credentials are not kept, not even as a hash.
         let name = tenant.map(|tenant| String::from_utf8_lossy(tenant.as_bytes()));

@@ -25,6 +25,7 @@ mod head;
 mod leg;
 mod once;
 mod pair;
+mod resolve;
 mod written;
 
 use std::cell::{Cell, RefCell};
@@ -49,6 +50,7 @@ use once::Once;
 use order::board::Place;
 use order::cell::{Cells, Handle, Ticket, Way};
 use order::{Event, Key, Permit};
+pub(crate) use resolve::asks;
 use send::Copy;
 use send::Sender;
 use send::pace::{Pace, Share};

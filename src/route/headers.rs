@@ -95,13 +95,13 @@ pub(crate) fn add_route_headers(
     }
 }
 
-/// Makes the answer's headers what the client gets.
-pub(crate) fn to_client(
+/// Removes from an answer what was between the upstream and us only, and adds how long it took; `None` if the answer is
+/// the proxy's own.
+pub(crate) fn upstream_told(
     head: &mut response::Parts,
     conventions: &Conventions,
     client: Version,
-    took: Duration,
-    date: &HeaderValue,
+    took: Option<Duration>,
 ) {
     let is_h2 = client == Version::HTTP_2;
     let goes = |name: &HeaderName| is_hop_by_hop(name) || (is_h2 && name == TRANSFER_ENCODING);
@@ -109,6 +109,20 @@ pub(crate) fn to_client(
         let listed = connection_tokens(&head.headers);
         rebuild(&mut head.headers, |name, _| goes(name) || listed.iter().any(|token| token == name.as_str()));
     }
+    if let (Conventions::Envoy(envoy), Some(took)) = (conventions, took)
+        && !envoy.suppress_envoy_headers
+    {
+        head.headers.insert(SERVICE_TIME, HeaderValue::from(took.as_millis() as u64));
+    }
+}
+
+/// Makes the answer's headers what the client gets, once routes have changed them.
+pub(crate) fn to_client(
+    head: &mut response::Parts,
+    conventions: &Conventions,
+    client: Version,
+    date: &HeaderValue,
+) {
     head.version = client;
     let Conventions::Envoy(envoy) = conventions else { return };
     if let Ok(name) = HeaderValue::from_str(&envoy.server_name) {
@@ -116,9 +130,6 @@ pub(crate) fn to_client(
     }
     if !head.headers.contains_key(DATE) {
         head.headers.insert(DATE, date.clone());
-    }
-    if !envoy.suppress_envoy_headers {
-        head.headers.insert(SERVICE_TIME, HeaderValue::from(took.as_millis() as u64));
     }
 }
 
@@ -183,7 +194,7 @@ fn connection_tokens(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|token| token.trim().to_ascii_lowercase()).collect()
 }
 
-fn rebuild(headers: &mut HeaderMap, goes: impl Fn(&HeaderName, &HeaderValue) -> bool) {
+pub(super) fn rebuild(headers: &mut HeaderMap, goes: impl Fn(&HeaderName, &HeaderValue) -> bool) {
     let old = std::mem::take(headers);
     headers.reserve(old.len() + 4);
     let mut current = None;
@@ -345,13 +356,16 @@ mod tests {
             .header("server", "mimir");
         let (mut head, ()) = answer.body(()).unwrap().into_parts();
         let date = HeaderValue::from_static("now");
-        to_client(&mut head, &Conventions::None, Version::HTTP_11, Duration::ZERO, &date);
+        let none = &Conventions::None;
+        upstream_told(&mut head, none, Version::HTTP_11, Some(Duration::ZERO));
+        to_client(&mut head, none, Version::HTTP_11, &date);
         assert_eq!(lines(&head.headers), ["retry-after: 5", "server: mimir"]);
         let envoy = Conventions::Envoy(EnvoyConventions::default());
-        to_client(&mut head, &envoy, Version::HTTP_11, Duration::from_millis(7), &date);
+        upstream_told(&mut head, &envoy, Version::HTTP_11, Some(Duration::from_millis(7)));
+        to_client(&mut head, &envoy, Version::HTTP_11, &date);
         assert_eq!(
             lines(&head.headers),
-            ["retry-after: 5", "server: envoy", "date: now", "x-envoy-upstream-service-time: 7"]
+            ["retry-after: 5", "server: envoy", "x-envoy-upstream-service-time: 7", "date: now"]
         );
     }
 }

@@ -3,6 +3,7 @@
 //! Enters: a request's head. Leaves: the route (`Table::find`), the head as the primary gets it and the answer's head
 //! as the client gets it (`headers`), or an answer of the proxy's own (`reply`). Runs on the worker.
 
+pub(crate) mod changes;
 pub(crate) mod headers;
 pub(crate) mod reply;
 
@@ -76,6 +77,8 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn table(hosts: &[(&[&str], &[&str])]) -> Table {
@@ -94,11 +97,14 @@ mod tests {
             cluster,
             timeout: None,
             mirrors: vec![],
+            headers: Arc::default(),
+            levels: vec![],
         };
         let host = |(domains, paths): &(&[&str], &[&str])| VirtualHost {
             name: domains[0].to_owned(),
             domains: domains.iter().map(|text| domain(text)).collect(),
             routes: paths.iter().enumerate().map(route).collect(),
+            headers: Arc::default(),
         };
         Table::new(&hosts.iter().map(host).collect::<Vec<_>>())
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
+use crate::format::Flags;
 use crate::upstream::Failure;
 
 /// Why the proxy answers itself.
@@ -49,6 +50,34 @@ impl LocalReply {
             Self::Upstream(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout | Self::Idle => StatusCode::GATEWAY_TIMEOUT,
             Self::Stalled | Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    /// The response flags and the details that Envoy's access log has for it.
+    pub(crate) fn why(self) -> (Flags, &'static str) {
+        const NONE: Flags = Flags::NONE;
+        match self {
+            Self::NoRoute => (Flags::NO_ROUTE, "route_not_found"),
+            Self::MissingHost => (NONE, "missing_host_header"),
+            Self::UnknownTransferCoding => (Flags::DOWNSTREAM_PROTOCOL, "http1.invalid_transfer_encoding"),
+            Self::OldVersion => (NONE, "low_version"),
+            Self::HeadersTooLarge => (Flags::DOWNSTREAM_PROTOCOL, "http1.headers_too_large"),
+            Self::Upgrade => (NONE, "upgrade_failed"),
+            Self::Upstream(Failure::NoEndpoint) => (Flags::NO_HEALTHY_UPSTREAM, "no_healthy_upstream"),
+            Self::Upstream(Failure::Connect) => (
+                Flags::CONNECTION_FAILURE,
+                "upstream_reset_before_response_started{remote_connection_failure}",
+            ),
+            Self::Upstream(Failure::ConnectTimeout) => {
+                (Flags::CONNECTION_FAILURE, "upstream_reset_before_response_started{connection_timeout}")
+            }
+            Self::Upstream(Failure::Closed) => (
+                Flags::CONNECTION_TERMINATION,
+                "upstream_reset_before_response_started{connection_termination}",
+            ),
+            Self::Timeout => (Flags::UPSTREAM_TIMEOUT, "response_timeout"),
+            Self::Stalled | Self::Idle => (Flags::STREAM_IDLE, "stream_idle_timeout"),
+            Self::TooSlow => (NONE, "request_overall_timeout"),
         }
     }
 

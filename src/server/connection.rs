@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,6 +20,9 @@ use crate::exchange::{Client, Core, Departure, Detached, exchange};
 use crate::limits;
 use crate::stats::HttpStats;
 use crate::stats::counter::Counter;
+
+/// Client connections of the process so far: each has a number, for format strings. Touched once a connection.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Runs HTTP/2 streams on the connection's own worker.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +71,7 @@ impl Connections {
         // Counted even if it fails below: the acceptor reads from it what this worker has taken.
         http.cx_total.inc();
         let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
+        let Ok(local) = stream.local_addr() else { return };
         // Answers are small and wait for nothing.
         let _ = stream.set_nodelay(true);
         let watched = Watched::new(accepted.listener, std::sync::Arc::clone(stats), Rc::clone(&self.clock));
@@ -74,18 +80,30 @@ impl Connections {
             watched.order(Order::Drain);
         }
         http.cx_active.inc();
-        tokio::task::spawn_local(Rc::clone(self).drive(stream, accepted.peer, watched));
+        tokio::task::spawn_local(Rc::clone(self).drive(stream, (accepted.peer, local), watched));
     }
 
-    async fn drive(self: Rc<Self>, stream: TcpStream, peer: std::net::SocketAddr, watched: Rc<Watched>) {
+    async fn drive(
+        self: Rc<Self>,
+        stream: TcpStream,
+        (peer, local): (SocketAddr, SocketAddr),
+        watched: Rc<Watched>,
+    ) {
         let Some(builder) = self.builders.get(watched.listener) else { return };
         let core = Rc::clone(&self.core);
         let listener = watched.listener;
         let active = Rc::clone(&watched.active);
+        let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
         let service = service_fn(move |request| {
             let departure = Rc::<Departure>::default();
-            let client =
-                Client { listener, peer, active: Rc::clone(&active), departure: Rc::clone(&departure) };
+            let client = Client {
+                listener,
+                peer,
+                local,
+                connection,
+                active: Rc::clone(&active),
+                departure: Rc::clone(&departure),
+            };
             Detached::new(exchange(Rc::clone(&core), client, request), departure)
         });
         let io = TokioIo::new(ClientIo::new(stream, Rc::clone(&watched)));

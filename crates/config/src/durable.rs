@@ -215,7 +215,9 @@ fn needs_client(policy: &MirrorPolicy) -> bool {
         HeaderMutation::Set(name, _)
         | HeaderMutation::AddIfAbsent(name, _)
         | HeaderMutation::Remove(name) => name == http::header::AUTHORIZATION,
-        HeaderMutation::Append(..) | HeaderMutation::OverwriteIfPresent(..) => false,
+        HeaderMutation::Append(..) | HeaderMutation::OverwriteIfPresent(..) | HeaderMutation::Added(_) => {
+            false
+        }
     };
     !policy.headers.iter().any(settles)
 }

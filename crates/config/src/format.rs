@@ -9,10 +9,11 @@ use crate::model::{Format, Piece};
 use crate::read::Field;
 
 /// Why a text is no format string, and the remedy.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    pub(crate) message: String,
-    pub(crate) help: String,
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}; {help}")]
+pub struct Wrong {
+    message: String,
+    help: String,
 }
 
 impl Wrong {
@@ -33,7 +34,10 @@ pub(crate) fn escape(literal: &str) -> String {
 }
 
 /// Reads a format string.
-pub(crate) fn parse(text: &str) -> Result<Format, Wrong> {
+///
+/// # Errors
+/// A command that is malformed, unknown, or one that there are no facts for.
+pub fn parse(text: &str) -> Result<Format, Wrong> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -47,7 +51,9 @@ pub(crate) fn parse(text: &str) -> Result<Format, Wrong> {
         let position = text.len() - tail.len() - 1;
         let Some((call, after)) = split(tail) else {
             return Err(Wrong::new(
-                format!("Incorrect configuration: {text}. Couldn't find valid command at position {position}"),
+                format!(
+                    "Incorrect configuration: {text}. Couldn't find valid command at position {position}"
+                ),
                 "a command is written `%NAME%`, `%NAME(PARAMETER)%` or `%NAME(PARAMETER):LENGTH%`; a per cent sign \
                  is written `%%`",
             ));

@@ -31,7 +31,7 @@ pub(crate) fn name(text: &str) -> Result<HeaderName, (String, &'static str)> {
     };
     if FRAMING.contains(&name.as_str()) {
         let message = format!("`{name}` may not be modified");
-        return Err((message, "a copy keeps the framing of its request; remove this entry"));
+        return Err((message, "how a message is framed is not to be changed; remove this entry"));
     }
     Ok(name)
 }

@@ -35,5 +35,6 @@ mod units;
 
 pub use diag::ConfigError;
 pub use flags::Flags;
+pub use format::parse as format;
 pub use load::{Input, load, load_str};
 pub use units::duration;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{ConvertError, Notes, native, value};
+use super::{ConvertError, Notes, headers, native, value};
 use crate::envoy::METADATA_KEY;
 use crate::model::{
-    Cluster, Config, Conventions, CopyHost, Discovery, Domain, EnvoyConventions, Fraction, HeaderMutation,
-    Host, HttpManager, Listener, LookupFamily, MirrorPolicy, PathMatch, Requests, Route, VirtualHost,
+    Cluster, Config, Conventions, CopyHost, Discovery, Domain, EnvoyConventions, Fraction, Host, HttpManager,
+    Listener, LookupFamily, MirrorPolicy, PathMatch, Requests, Route, VirtualHost,
 };
 use crate::units::proto_text;
 
@@ -146,6 +146,10 @@ fn route_config(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value
         map.insert("name".to_owned(), json!(http.route_config));
     }
     map.insert("virtual_hosts".to_owned(), json!(hosts));
+    headers::put(&mut map, &http.headers, notes);
+    if http.most_specific_headers_win {
+        map.insert("most_specific_header_mutations_wins".to_owned(), json!(true));
+    }
     Value::Object(map)
 }
 
@@ -161,7 +165,12 @@ fn virtual_host(config: &Config, host: &VirtualHost, notes: &mut Notes) -> Value
         })
         .collect();
     let routes: Vec<Value> = host.routes.iter().map(|route| self::route(config, route, notes)).collect();
-    json!({ "name": host.name, "domains": domains, "routes": routes })
+    let mut map = Map::new();
+    map.insert("name".to_owned(), json!(host.name));
+    map.insert("domains".to_owned(), json!(domains));
+    headers::put(&mut map, &host.headers, notes);
+    map.insert("routes".to_owned(), json!(routes));
+    Value::Object(map)
 }
 
 fn route(config: &Config, route: &Route, notes: &mut Notes) -> Value {
@@ -182,6 +191,7 @@ fn route(config: &Config, route: &Route, notes: &mut Notes) -> Value {
         map.insert("name".to_owned(), json!(route.name));
     }
     map.insert("match".to_owned(), path);
+    headers::put(&mut map, &route.headers, notes);
     map.insert("route".to_owned(), Value::Object(action));
     Value::Object(map)
 }
@@ -207,30 +217,17 @@ fn policy(config: &Config, policy: &MirrorPolicy, notes: &mut Notes) -> Value {
             map.insert("disable_shadow_host_suffix_append".to_owned(), json!(true));
         }
         CopyHost::Literal(host) => {
-            if let Some(host) = value(notes, name, &http::header::HOST, host) {
+            if let Some(host) = value(notes, &format!("mirror {name}"), &http::header::HOST, host) {
                 map.insert("host_rewrite_literal".to_owned(), json!(host));
             }
         }
     }
     let changes: Vec<Value> =
-        policy.headers.iter().filter_map(|change| mutation(name, change, notes)).collect();
+        policy.headers.iter().filter_map(|change| headers::mutation(name, change, notes)).collect();
     if !changes.is_empty() {
         map.insert("request_headers_mutations".to_owned(), json!(changes));
     }
     Value::Object(map)
-}
-
-fn mutation(mirror: &str, change: &HeaderMutation, notes: &mut Notes) -> Option<Value> {
-    let (name, text, action) = match change {
-        HeaderMutation::Remove(name) => return Some(json!({ "remove": name.as_str() })),
-        HeaderMutation::Set(name, text) => (name, text, "OVERWRITE_IF_EXISTS_OR_ADD"),
-        HeaderMutation::Append(name, text) => (name, text, "APPEND_IF_EXISTS_OR_ADD"),
-        HeaderMutation::AddIfAbsent(name, text) => (name, text, "ADD_IF_ABSENT"),
-        HeaderMutation::OverwriteIfPresent(name, text) => (name, text, "OVERWRITE_IF_EXISTS"),
-    };
-    let text = value(notes, mirror, name, text)?.replace('%', "%%");
-    let header = json!({ "key": name.as_str(), "value": text });
-    Some(json!({ "append": { "header": header, "append_action": action } }))
 }
 
 fn cluster(config: &Config, index: usize, cluster: &Cluster, notes: &mut Notes) -> Value {

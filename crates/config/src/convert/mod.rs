@@ -5,6 +5,7 @@
 //! names them.
 
 mod envoy;
+mod headers;
 mod native;
 mod yaml;
 
@@ -62,18 +63,16 @@ impl Notes {
 /// A header's value as text; sensitive ones are not printed.
 fn value(
     notes: &mut Notes,
-    mirror: &str,
+    subject: &str,
     name: &http::HeaderName,
     value: &http::HeaderValue,
 ) -> Option<String> {
     if value.is_sensitive() {
-        notes.differs(format!(
-            "mirror {mirror}: the value of `{name}` is a secret and not printed; set it again"
-        ));
+        notes.differs(format!("{subject}: the value of `{name}` is a secret and not printed; set it again"));
         return None;
     }
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => Some(text.to_owned()),
-        Err(_) => notes.refuse(format!("mirror {mirror}: the value of `{name}` is not UTF-8")),
+        Err(_) => notes.refuse(format!("{subject}: the value of `{name}` is not UTF-8")),
     }
 }

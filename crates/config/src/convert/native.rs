@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use super::{ConvertError, Notes, value};
 use crate::durable;
 use crate::model::{
-    Backlog, Cluster, Config, Conventions, CopyHost, Delivery, Discovery, Domain, Endpoint, Fraction,
-    HeaderMutation, Host, HttpManager, LookupFamily, Mirror, MirrorPolicy, PathMatch, Requests, Route, Sync,
+    AddedHeader, Backlog, Cluster, Config, Conventions, CopyHost, Delivery, Discovery, Domain, Endpoint,
+    Fraction, HeaderMutation, Host, HttpManager, LookupFamily, Mirror, MirrorPolicy, PathMatch, Requests,
+    Route, Sync,
 };
 use crate::native::{ADMIN, CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
 use crate::units;
@@ -78,6 +79,10 @@ fn route<'c>(http: &'c HttpManager, notes: &mut Notes) -> Option<&'c Route> {
     let [route] = host.routes.as_slice() else {
         return notes.refuse(format!("the native form has one route, not {}", host.routes.len()));
     };
+    if !route.levels.is_empty() {
+        return notes
+            .refuse("the native form does not change the headers of requests to the primary or of answers");
+    }
     match &route.path {
         PathMatch::Prefix(prefix) if prefix == "/" || prefix.is_empty() => Some(route),
         _ => notes.refuse("the native form has one route for every path (prefix `/`)"),
@@ -235,13 +240,14 @@ fn headers(mirror: &str, changes: &[HeaderMutation], notes: &mut Notes) -> Optio
     for change in changes {
         match change {
             HeaderMutation::Set(name, text) => {
-                if let Some(text) = value(notes, mirror, name, text) {
+                if let Some(text) = value(notes, &format!("mirror {mirror}"), name, text) {
                     set.insert(name.to_string(), json!(text));
                 }
             }
             HeaderMutation::Remove(name) => remove.push(json!(name.as_str())),
             HeaderMutation::Append(name, _)
             | HeaderMutation::AddIfAbsent(name, _)
+            | HeaderMutation::Added(AddedHeader { name, .. })
             | HeaderMutation::OverwriteIfPresent(name, _) => {
                 return notes.refuse(format!(
                     "mirror {mirror}: the native form sets or removes headers; `{name}` is changed otherwise"

@@ -25,9 +25,8 @@ pub(super) fn route_headers(object: &mut Object<'_>) -> Option<RouteHeaders> {
 }
 
 fn changes((remove, add): (Option<Field<'_>>, Option<Field<'_>>)) -> Option<HeaderChanges> {
-    let list = |field: Option<Field<'_>>| field.map(|field| field.list()).unwrap_or_default();
-    let removed: Vec<_> = list(remove).iter().map(removed).collect();
-    let added: Vec<_> = list(add).iter().map(option).collect();
+    let removed: Vec<_> = remove.iter().flat_map(Field::list).map(|field| removed(&field)).collect();
+    let added: Vec<_> = add.iter().flat_map(Field::list).map(|field| option(&field)).collect();
     let add = added.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
     Some(HeaderChanges { remove: removed.into_iter().collect::<Option<_>>()?, add })
 }
@@ -57,7 +56,10 @@ pub(super) fn option(field: &Field<'_>) -> Option<Option<AddedHeader>> {
     let (keep_empty, action) = (keep_empty?, action?);
     let Some(value) = value.filter(|value| value.text() != Some("")) else {
         if !keep_empty {
-            path.warn("has no value, so that the header is never added", "write a `value`, or remove the entry");
+            path.warn(
+                "has no value, so that the header is never added",
+                "write a `value`, or remove the entry",
+            );
             return Some(None);
         }
         let value = AddedValue::Literal(http::HeaderValue::from_static(""));
@@ -81,9 +83,11 @@ fn action(object: &mut Object<'_>) -> Option<AppendAction> {
     match (object.take("append_action"), old) {
         (None, None) => Some(AppendAction::Append),
         (Some(action), None) => action.choice(&ACTIONS),
-        (None, Some(old)) => Some(if old.boolean()? { AppendAction::Append } else { AppendAction::Overwrite }),
+        (None, Some(old)) => {
+            Some(if old.boolean()? { AppendAction::Append } else { AppendAction::Overwrite })
+        }
         (Some(_), Some(old)) => old.refuse_key(
-            "both append and append_action are set",
+            "Both append and append_action are set and it's not allowed",
             "deprecated in Envoy",
             "keep `append_action`",
         ),

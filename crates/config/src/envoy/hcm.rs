@@ -40,12 +40,14 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
         .require("route_config", "write the routes: `route_config: { virtual_hosts: ... }`")
         .and_then(|field| virtual_host::route_config(&field, upstreams));
     object.finish(unsupported::HCM);
-    let (route_config, virtual_hosts) = routes?;
+    let routes = routes?;
     Some(HttpManager {
         stat_prefix: stat_prefix?.to_owned(),
         conventions: Conventions::Envoy(EnvoyConventions { suppress_envoy_headers: suppress?, ..envoy }),
-        route_config,
-        virtual_hosts,
+        route_config: routes.name,
+        virtual_hosts: routes.virtual_hosts,
+        headers: routes.headers,
+        most_specific_headers_win: routes.most_specific_headers_win,
         stream_idle_timeout: stream_idle_timeout?,
         request_timeout: request_timeout?,
         request_headers_timeout: request_headers_timeout?,

@@ -3,6 +3,7 @@
 //! Both spellings are read by the same decoders: where v2 and v3 name a thing differently, both names are
 //! accepted, and giving both at once is an error. What Envoy itself would reject is rejected with its words.
 
+mod added;
 mod address;
 mod any;
 mod bootstrap;

@@ -1,13 +1,14 @@
 //! Routes: a match, a primary, and the copies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{MirrorPolicy, PathMatch, Route};
 use crate::read::{Field, Object};
 
 use super::mirror::{self, Policy};
-use super::unsupported;
 use super::upstreams::Upstreams;
+use super::{added, unsupported};
 
 /// Envoy's default for a route's timeout.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -23,6 +24,7 @@ pub(super) fn decode(
     let path = object
         .require("match", "write which paths it serves: `match: { prefix: \"/\" }`")
         .and_then(|field| path_match(&field));
+    let headers = added::route_headers(&mut object);
     let action = object.take("route");
     if action.is_none() && !has_other_action(&object) {
         object.missing("route", "write where its requests go: `route: { cluster: mimir_primary }`");
@@ -31,7 +33,15 @@ pub(super) fn decode(
     let mut action = action?.object()?;
     let (cluster, timeout, mirrors) = route_action(&mut action, inherited, upstreams);
     action.finish(unsupported::ROUTE_ACTION);
-    Some(Route { name, path: path?, cluster: cluster?, timeout: timeout?, mirrors: mirrors? })
+    Some(Route {
+        name,
+        path: path?,
+        cluster: cluster?,
+        timeout: timeout?,
+        mirrors: mirrors?,
+        headers: Arc::new(headers?),
+        levels: Vec::new(),
+    })
 }
 
 /// `redirect` and the like stand instead of `route`; they are reported as not supported, not as missing.

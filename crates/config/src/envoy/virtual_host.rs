@@ -1,31 +1,44 @@
 //! `route_config`: virtual hosts and their domains.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::model::{Domain, VirtualHost};
+use crate::model::{Domain, RouteHeaders, VirtualHost};
 use crate::read::Field;
 use crate::source::Span;
 
 use super::mirror::{self, Policy};
 use super::upstreams::Upstreams;
-use super::{route, unsupported};
+use super::{added, route, unsupported};
 
-/// Decodes a RouteConfiguration into its name and virtual hosts.
-pub(super) fn route_config(
-    field: &Field<'_>,
-    upstreams: &mut Upstreams<'_>,
-) -> Option<(String, Vec<VirtualHost>)> {
+/// A decoded RouteConfiguration.
+pub(super) struct RouteConfig {
+    pub(super) name: String,
+    pub(super) virtual_hosts: Vec<VirtualHost>,
+    pub(super) headers: Arc<RouteHeaders>,
+    pub(super) most_specific_headers_win: bool,
+}
+
+/// Decodes a RouteConfiguration.
+pub(super) fn route_config(field: &Field<'_>, upstreams: &mut Upstreams<'_>) -> Option<RouteConfig> {
     let mut object = field.object()?;
     let name = object.take("name").and_then(|field| field.text()).unwrap_or_default().to_owned();
     let policies = mirror::policies(&mut object, upstreams);
+    let headers = added::route_headers(&mut object);
+    let most_specific =
+        object.take("most_specific_header_mutations_wins").map_or(Some(false), |field| field.boolean());
     let hosts = object.require("virtual_hosts", "write a virtual host with `domains: [\"*\"]` and `routes`");
     object.finish(unsupported::ROUTE_CONFIG);
+    let inherited = Above {
+        headers: Arc::new(headers.clone().unwrap_or_default()),
+        most_specific_headers_win: most_specific.unwrap_or_default(),
+    };
     let mut domains = Domains { route_config: name.clone(), seen: HashMap::new() };
     let mut names: HashMap<String, Span> = HashMap::new();
     let mut decoded = Vec::new();
     let mut complete = true;
     for field in hosts?.list() {
-        let host = decode(&field, &policies, &mut domains, upstreams);
+        let host = decode(&field, (&policies, &inherited), &mut domains, upstreams);
         if let Some(host) = &host
             && names.insert(host.name.clone(), field.key).is_some()
         {
@@ -38,12 +51,21 @@ pub(super) fn route_config(
         complete &= host.is_some();
         decoded.extend(host);
     }
-    complete.then_some((name, decoded))
+    let Above { headers: own, most_specific_headers_win } = inherited;
+    headers?;
+    let config = RouteConfig { name, virtual_hosts: decoded, headers: own, most_specific_headers_win };
+    complete.then_some(config)
+}
+
+/// What a route configuration says about headers.
+struct Above {
+    headers: Arc<RouteHeaders>,
+    most_specific_headers_win: bool,
 }
 
 fn decode(
     field: &Field<'_>,
-    inherited: &[Policy],
+    (inherited, above): (&[Policy], &Above),
     domains: &mut Domains,
     upstreams: &mut Upstreams<'_>,
 ) -> Option<VirtualHost> {
@@ -51,21 +73,27 @@ fn decode(
     let name = object.require("name", "name the virtual host: `name: all`").and_then(|field| field.name());
     let own = mirror::policies(&mut object, upstreams);
     let policies = if own.is_empty() { inherited } else { &own };
+    let headers = added::route_headers(&mut object);
     let domains = object
         .require("domains", "write the hosts it serves: `domains: [\"*\"]`")
         .and_then(|field| domains.decode(&field));
     let routes =
         object.require("routes", "write a route: `routes: [{ match: { prefix: \"/\" }, route: ... }]`");
     object.finish(unsupported::VIRTUAL_HOST);
+    let headers = Arc::new(headers?);
     let mut decoded = Vec::new();
     let mut complete = true;
     for field in routes.iter().flat_map(Field::list) {
-        let route = route::decode(&field, policies, upstreams);
+        let mut route = route::decode(&field, policies, upstreams);
+        if let Some(route) = &mut route {
+            let levels = [&route.headers, &headers, &above.headers];
+            route.levels = RouteHeaders::in_order(levels, above.most_specific_headers_win);
+        }
         complete &= route.is_some();
         decoded.extend(route);
     }
     let name = name?.to_owned();
-    complete.then_some(VirtualHost { name, domains: domains?, routes: decoded })
+    complete.then_some(VirtualHost { name, domains: domains?, routes: decoded, headers })
 }
 
 /// The domains of one route configuration, each in one virtual host only.

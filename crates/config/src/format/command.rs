@@ -220,8 +220,7 @@ fn unknown(name: &str) -> Wrong {
             "remove it; docs/envoy.md lists the commands that are",
         );
     }
-    let known: Vec<&str> =
-        PLAIN.iter().map(|(name, _)| *name).chain(OTHERS.iter().copied()).collect();
+    let known: Vec<&str> = PLAIN.iter().map(|(name, _)| *name).chain(OTHERS.iter().copied()).collect();
     let help = match nearest(name, &known) {
         Some(near) => format!("did you mean `%{near}%`?"),
         None => format!("write one of {}", known.join(", ")),

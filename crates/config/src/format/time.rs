@@ -42,7 +42,36 @@ fn directive<'a>(pieces: &mut Vec<TimePiece>, text: &'a str) -> Result<&'a str, 
         pieces.extend(parse(text)?.0);
         return Ok(rest);
     }
+    if let Some(piece) = simple(first) {
+        pieces.push(piece);
+        return Ok(rest);
+    }
     let piece = match first {
+        "%" => {
+            push(pieces, "%");
+            return Ok(rest);
+        }
+        digit => match (digit.parse(), split(rest)) {
+            (Ok(digits @ 1..=9), ("f", after)) => {
+                rest = after;
+                TimePiece::Fraction(digits)
+            }
+            _ => {
+                return Err(Wrong::new(
+                    format!("`%{first}` is not a part of a time"),
+                    "write a format such as `%Y-%m-%dT%H:%M:%S.%3fZ`, with Y y m d e H I M S p j b B a A s f 1f to \
+                     9f z Z T F D R",
+                ));
+            }
+        },
+    };
+    pieces.push(piece);
+    Ok(rest)
+}
+
+/// Directives of one letter.
+fn simple(letter: &str) -> Option<TimePiece> {
+    Some(match letter {
         "Y" => TimePiece::Year,
         "y" => TimePiece::YearOfCentury,
         "m" => TimePiece::Month,
@@ -62,28 +91,10 @@ fn directive<'a>(pieces: &mut Vec<TimePiece>, text: &'a str) -> Result<&'a str, 
         "f" => TimePiece::Fraction(9),
         "z" => TimePiece::Offset,
         "Z" => TimePiece::Zone,
-        "%" => {
-            push(pieces, "%");
-            return Ok(rest);
-        }
         "n" => TimePiece::Literal("\n".to_owned()),
         "t" => TimePiece::Literal("\t".to_owned()),
-        digit => match (digit.parse(), split(rest)) {
-            (Ok(digits @ 1..=9), ("f", after)) => {
-                rest = after;
-                TimePiece::Fraction(digits)
-            }
-            _ => {
-                return Err(Wrong::new(
-                    format!("`%{first}` is not a part of a time"),
-                    "write a format such as `%Y-%m-%dT%H:%M:%S.%3fZ`, with Y y m d e H I M S p j b B a A s f 1f to \
-                     9f z Z T F D R",
-                ));
-            }
-        },
-    };
-    pieces.push(piece);
-    Ok(rest)
+        _ => return None,
+    })
 }
 
 /// The first character, and the rest.

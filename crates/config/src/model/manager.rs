@@ -1,8 +1,9 @@
 //! The HTTP connection manager: limits, time-outs and the headers the proxy itself touches.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ClientHttp, VirtualHost};
+use super::{ClientHttp, RouteHeaders, VirtualHost};
 
 /// Envoy's HTTP connection manager, as far as it is supported.
 #[derive(Debug, Clone)]
@@ -15,6 +16,10 @@ pub struct HttpManager {
     pub route_config: String,
     /// Searched by domain; first match in the order exact, suffix, prefix, `*` (Envoy's order).
     pub virtual_hosts: Vec<VirtualHost>,
+    /// What `route_config` changes in the headers of all routes.
+    pub headers: Arc<RouteHeaders>,
+    /// `most_specific_header_mutations_wins`: routes change headers last, not first.
+    pub most_specific_headers_win: bool,
     /// Longest silence within one request or answer; `None` is off. Envoy default 5 min.
     pub stream_idle_timeout: Option<Duration>,
     /// Longest time for a whole request to arrive; `None` is off (Envoy default).

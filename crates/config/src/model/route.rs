@@ -1,8 +1,11 @@
 //! Routing: which requests go where, and which copies are made of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+
+use super::{AddedHeader, RouteHeaders};
 
 /// Routes of a set of domains.
 #[derive(Debug, Clone)]
@@ -13,6 +16,8 @@ pub struct VirtualHost {
     pub domains: Vec<Domain>,
     /// First match wins.
     pub routes: Vec<Route>,
+    /// What is changed in the headers of all its routes.
+    pub headers: Arc<RouteHeaders>,
 }
 
 /// One entry of `domains`, lower case, as in Envoy.
@@ -41,6 +46,10 @@ pub struct Route {
     pub timeout: Option<Duration>,
     /// Copies to send.
     pub mirrors: Vec<MirrorPolicy>,
+    /// What the route itself changes in headers.
+    pub headers: Arc<RouteHeaders>,
+    /// What is changed in the headers of its requests: by the route and by the levels above it, in this order.
+    pub levels: Vec<Arc<RouteHeaders>>,
 }
 
 /// How a route matches a request path.
@@ -110,4 +119,6 @@ pub enum HeaderMutation {
     OverwriteIfPresent(HeaderName, HeaderValue),
     /// Removes all values of the name.
     Remove(HeaderName),
+    /// Adds a header whose value is worked out for each copy, or may be empty.
+    Added(AddedHeader),
 }

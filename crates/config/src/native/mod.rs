@@ -2,6 +2,7 @@
 
 mod mirror;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::{self, Url};
@@ -75,6 +76,8 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
                 cluster: 0,
                 timeout,
                 mirrors: policies,
+                headers: Arc::default(),
+                levels: Vec::new(),
             }),
         }],
         clusters,
@@ -92,7 +95,10 @@ fn http(route: Route) -> HttpManager {
             name: "all".to_owned(),
             domains: vec![Domain::Any],
             routes: vec![route],
+            headers: Arc::default(),
         }],
+        headers: Arc::default(),
+        most_specific_headers_win: false,
         stream_idle_timeout: Some(Duration::from_secs(300)),
         request_timeout: None,
         request_headers_timeout: None,

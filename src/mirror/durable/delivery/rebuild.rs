@@ -10,6 +10,7 @@ use config::model::{CopyHost, Fraction, Mirror, MirrorPolicy};
 use http::HeaderValue;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
+use crate::format::Facts;
 use crate::limits::COPY_OVERHEAD;
 use crate::mirror::durable::kept::{Kept, State, Tally};
 use crate::mirror::durable::record::{self, Malformed};
@@ -18,6 +19,7 @@ use crate::mirror::hand_over::wire;
 use crate::mirror::head;
 use crate::mirror::order::board::Set;
 use crate::mirror::order::{By, Reader, Wire};
+use crate::mirror::resolve::resolve;
 use crate::stats::mirror::unix_ms;
 
 /// What a mirror's copies are made with.
@@ -49,6 +51,8 @@ impl Rebuild {
             MirrorPolicy { mirror: 0, fraction: Fraction::ALL, host: CopyHost::Same, headers: Vec::new() };
         let policy =
             self.policies.get(usize::from(facts.policy)).or_else(|| self.policies.first()).unwrap_or(&plain);
+        // What was known of the connection then is gone.
+        let policy = &*resolve(policy, &decoded.head, &Facts::default());
         let rules = head::Rules {
             policy,
             auth: self.settings.auth.as_ref(),

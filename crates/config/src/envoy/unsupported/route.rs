@@ -5,16 +5,14 @@ use crate::read::Unsupported;
 
 const NO_RETRY: &str = "requests are not retried by routes";
 const NO_REWRITE: &str = "requests reach the primary as the client sent them";
-const NO_HEADERS: &str = "headers of requests and answers are not rewritten";
 const NO_RATE_LIMIT: &str = "this proxy does not limit rates";
 
 pub(in crate::envoy) const ROUTE_CONFIG: &[Unsupported] = &[
     group("vhds", NO_XDS, "write the virtual hosts into `virtual_hosts`"),
     group(
-        "response_headers_to_add response_headers_to_remove request_headers_to_add \
-         request_headers_to_remove internal_only_headers most_specific_header_mutations_wins",
-        NO_HEADERS,
-        "remove it; a mirror's copies have `request_headers_mutations`",
+        "internal_only_headers",
+        "clients' headers are passed on, but for Envoy's own",
+        "write them into `request_headers_to_remove`",
     ),
     group("typed_per_filter_config", NO_FILTERS, REMOVE),
     group(
@@ -27,12 +25,6 @@ pub(in crate::envoy) const ROUTE_CONFIG: &[Unsupported] = &[
 ];
 
 pub(in crate::envoy) const VIRTUAL_HOST: &[Unsupported] = &[
-    group(
-        "request_headers_to_add request_headers_to_remove response_headers_to_add \
-         response_headers_to_remove",
-        NO_HEADERS,
-        "remove it; a mirror's copies have `request_headers_mutations`",
-    ),
     group(
         "retry_policy retry_policy_typed_config hedge_policy include_request_attempt_count \
          include_attempt_count_in_response include_is_timeout_retry_header",
@@ -55,12 +47,6 @@ pub(in crate::envoy) const ROUTE: &[Unsupported] = &[
         "redirect direct_response filter_action non_forwarding_action",
         "every route forwards to a cluster",
         "remove this route, or write `route: { cluster: ... }`",
-    ),
-    group(
-        "request_headers_to_add request_headers_to_remove response_headers_to_add \
-         response_headers_to_remove",
-        NO_HEADERS,
-        "remove it; a mirror's copies have `request_headers_mutations`",
     ),
     group("typed_per_filter_config per_filter_config", NO_FILTERS, REMOVE),
     group(
@@ -124,13 +110,5 @@ pub(in crate::envoy) const MIRROR_POLICY: &[Unsupported] = &[group(
 pub(in crate::envoy) const HEADER_MUTATION: &[Unsupported] =
     &[group("remove_on_match", "", "write one `remove` for each header")];
 
-pub(in crate::envoy) const HEADER_OPTION: &[Unsupported] = &[
-    group(
-        "append",
-        "deprecated in Envoy",
-        "write `append_action: OVERWRITE_IF_EXISTS_OR_ADD` or another action",
-    ),
-    group("keep_empty_value", "", "remove it and write a value"),
-];
-
-pub(in crate::envoy) const HEADER_VALUE: &[Unsupported] = &[group("raw_value", "", "write it as `value`")];
+pub(in crate::envoy) const HEADER_VALUE: &[Unsupported] =
+    &[group("raw_value", "Envoy ignores it here, so that the header is never added", "write it as `value`")];
