@@ -24,7 +24,6 @@ fn every_refused_field_has_a_row() {
         ("route-action", ROUTE_ACTION),
         ("mirror-policy", MIRROR_POLICY),
         ("header-mutation", HEADER_MUTATION),
-        ("header-value-option", HEADER_OPTION),
         ("cluster", CLUSTER),
         ("load-assignment", LOAD_ASSIGNMENT),
         ("locality-lb-endpoints", LOCALITY),
