@@ -49,6 +49,8 @@ mod server;
 
 mod basics;
 mod headers;
+mod envoys_own;
+mod error_replies;
 mod malformed;
 mod manager;
 mod policies;

@@ -232,7 +232,9 @@ impl<'a> Exchange<'a> {
         let (mut head, incoming) = answer.into_parts();
         let took = relayed.sent_at.elapsed();
         relayed.active.record.answered(head.status, relayed.sent_at);
-        self.finish_head(&mut head, Some(took), &relayed.active.record);
+        // The time that the primary took begins at the request's end, which an early answer does not wait for.
+        let took = self.body.is_complete().then_some(took);
+        self.finish_head(&mut head, took, &relayed.active.record);
         self.count(head.status.as_u16());
         let body = AnswerBody::relayed(incoming, relayed, &head);
         Response::from_parts(head, body)

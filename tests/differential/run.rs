@@ -103,9 +103,23 @@ impl Run {
         self.record.note(&format!("{step} / {name}"), "broken off");
     }
 
+    /// Takes the next request of a server as seen, however far it came.
+    pub(super) fn skip(&mut self, name: &str) {
+        let standing = self.servers.iter_mut().find(|s| s.name == name).expect("a server of this name");
+        standing.recorded += 1;
+    }
+
     /// Records a value of any kind, as `step / who: what`.
     pub(super) fn note(&mut self, what: &str, value: impl ToString) {
         self.record.note(what, &value.to_string());
+    }
+
+    /// Waits until a statistic of `/stats` is above a value.
+    pub(super) async fn stat_above(&self, name: &str, value: u64) {
+        until(format!("{name} above {value}"), async || {
+            self.read_stat(name).await.parse::<u64>().ok().filter(|now| *now > value)
+        })
+        .await;
     }
 
     /// Waits until a statistic of `/stats` has this value.
@@ -119,7 +133,10 @@ impl Run {
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        panic!("{:?}: {name} is {last}, not {value}", self.program);
+        let scope: Vec<_> = name.split('.').take(2).collect();
+        let all = self.proxy.admin_get("/stats?usedonly&type=Counters").await.text();
+        let near: Vec<_> = all.lines().filter(|line| line.starts_with(&scope.join("."))).collect();
+        panic!("{:?}: {name} is {last}, not {value}, in\n{}", self.program, near.join("\n"));
     }
 
     /// What `/stats` says about a name now; `(absent)` if nothing.

@@ -234,3 +234,32 @@ impl Scenario {
         wrong
     }
 }
+
+/// Envoy takes the file, and ours refuses it by the name of a field, with a remedy.
+pub(super) fn refused_by_ours(file: &File, field: &str) {
+    let (envoy, _) = validated(Program::Envoy, file);
+    assert!(envoy.is_ok(), "Envoy: {envoy:?}");
+    let (ours, text) = validated(Program::MimirMirror, file);
+    let said = ours.expect_err(&text);
+    assert!(said.contains(field) && said.contains("help: "), "{said}");
+}
+
+/// Both refuse the file in these words.
+pub(super) fn refused_by_both(file: &File, words: &str) {
+    for program in [Program::Envoy, Program::MimirMirror] {
+        let (result, text) = validated(program, file);
+        let said = result.expect_err(&text);
+        assert!(said.contains(words), "{program:?}: {said}");
+    }
+}
+
+/// What a program says of a file, with its text.
+fn validated(program: Program, file: &File) -> (Result<(), String>, String) {
+    let dir = Dir::new("validate");
+    let places = [("<listen>", "0"), ("<admin>", "0"), ("<primary>", "9"), ("<mirror>", "9")];
+    let text = places.iter().fold(file.render(), |text, (place, value)| text.replace(place, value));
+    let path = dir.write("file.yaml", &text);
+    let output = program.command().args(["--mode", "validate", "-c"]).arg(path).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success().then_some(()).ok_or(said), text)
+}
