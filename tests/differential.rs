@@ -48,9 +48,9 @@ mod seen;
 mod server;
 
 mod basics;
-mod headers;
 mod envoys_own;
 mod error_replies;
+mod headers;
 mod malformed;
 mod manager;
 mod policies;
