@@ -43,6 +43,7 @@ mod c9_disk;
 mod c9_kept;
 mod c9_operator;
 mod c9_read_back;
+mod corpus;
 mod differential;
 mod dns;
 mod documented_config;
