@@ -68,3 +68,38 @@ async fn the_page_converted() {
 async fn its_twin_in_v3() {
     alike(here(V3), here(V3)).await;
 }
+
+#[tokio::test]
+async fn one_policy_of_v2() {
+    let before = "request_mirror_policies:\n                              - cluster: mimir_secondary";
+    let after = "request_mirror_policy:\n                              cluster: mimir_secondary";
+    assert!(V2.contains(before));
+    alike(here(&converted()), here(&V2.replace(before, after))).await;
+}
+
+/// v2 has it beside the other timeouts.
+#[tokio::test]
+async fn idle_timeout_of_v2() {
+    let v2 = V2.replace(
+        "stat_prefix: mimir_ingress",
+        "stat_prefix: mimir_ingress\n                idle_timeout: 0.5s",
+    );
+    let prefix = "stat_prefix: mimir_ingress\n";
+    let v3 = V3.replace(
+        prefix,
+        &format!("{prefix}                common_http_protocol_options: {{ idle_timeout: 0.5s }}\n"),
+    );
+    assert!(v2 != V2 && v3 != V3);
+    Scenario::of(here(&v3))
+        .ours(here(&v2))
+        .not_convertible("for now what it prints is the deprecated form")
+        .run(async |run| {
+            run.stat("cluster.mimir_secondary.membership_total", 1).await;
+            let mut client = run.client().await;
+            let answer = client.exchange(&Request::push("x")).await;
+            run.answered("a write", Some(&answer));
+            run.arrived("a write", &BOTH).await;
+            run.note("rest", client.rest().await.len());
+        })
+        .await;
+}
