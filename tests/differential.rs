@@ -55,6 +55,7 @@ mod headers;
 mod malformed;
 mod manager;
 mod policies;
+mod process;
 mod requests;
 
 /// What most requests reach.

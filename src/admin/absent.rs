@@ -62,11 +62,6 @@ pub(crate) fn init_dump(_: &View, _: &Query) -> Answer {
     Answer::json(&json!({}))
 }
 
-/// `/runtime`: no layers.
-pub(crate) fn runtime(_: &View, _: &Query) -> Answer {
-    Answer::json(&json!({"layers": [], "entries": {}}))
-}
-
 /// `/stats/recentlookups`: statistics are found by index.
 pub(crate) fn lookups(_: &View, _: &Query) -> Answer {
     Answer::text("Lookup tracking is not enabled: names of statistics are not looked up.\n\ntotal: 0\n")

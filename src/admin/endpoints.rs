@@ -95,7 +95,7 @@ static ENDPOINTS: [Endpoint; 37] = [
     get("/ready", "print server state, return 200 if LIVE, otherwise return 503", server_info::ready),
     post("/reopen_logs", "reopen access logs", commands::reopen_logs),
     post("/reset_counters", "let the counters of Envoy's names begin at zero", commands::reset_counters),
-    get("/runtime", "print runtime values", absent::runtime),
+    get("/runtime", "print runtime values", server_info::runtime),
     post(
         "/runtime_modify",
         "change runtime values (needs an admin layer: there is none)",

@@ -124,7 +124,13 @@ fn config() -> Config {
     };
     Config {
         origin: "test.yaml".to_owned(),
-        node: Node { id: "n1".to_owned(), cluster: "c1".to_owned(), zone: "z1".to_owned() },
+        node: Node {
+            id: "n1".to_owned(),
+            cluster: "c1".to_owned(),
+            zone: "z1".to_owned(),
+            ..Node::default()
+        },
+        process: config::model::Process::default(),
         admin: None,
         listeners: vec![listener(route)],
         clusters: clusters(),

@@ -29,8 +29,6 @@ use crate::limits::{
 };
 use crate::stats::HttpStats;
 
-/// Envoy's default `stats_flush_interval`.
-const STATS_FLUSH: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -137,7 +135,7 @@ impl Drop for Open<'_> {
 
 /// An interval of the distributions ends, again and again.
 async fn turn_pages(view: &View) {
-    let mut interval = tokio::time::interval(STATS_FLUSH);
+    let mut interval = tokio::time::interval(view.config.process.stats_flush_interval);
     loop {
         interval.tick().await;
         view.books.turn(&collect::collect(view));

@@ -1,5 +1,6 @@
 //! The process itself: `/ready`, `/server_info`, and answers that are always the same.
 
+use config::model::RuntimeLayer;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ pub(crate) fn server_info(view: &View, _: &Query) -> Answer {
 fn whole_node(view: &View) -> Value {
     let mut node = node(view);
     for (name, empty) in [
+        ("metadata", view.config.node.metadata.clone().unwrap_or_default()),
         ("dynamic_parameters", json!({})),
         ("client_features", json!([])),
         ("listening_addresses", json!([])),
@@ -49,7 +51,7 @@ pub(super) fn node(view: &View) -> Value {
     json!({
         "id": node.id,
         "cluster": node.cluster,
-        "locality": {"region": "", "zone": node.zone, "sub_zone": ""},
+        "locality": {"region": node.region, "zone": node.zone, "sub_zone": node.sub_zone},
         "user_agent_name": env!("CARGO_PKG_NAME"),
         "user_agent_build_version": {
             "version": {
@@ -65,6 +67,23 @@ pub(super) fn node(view: &View) -> Value {
 /// `/certs`: there is no TLS yet.
 pub(crate) fn certs(_: &View, _: &Query) -> Answer {
     Answer::json(&json!({"certificates": []}))
+}
+
+/// `/runtime`: the layers of the file; of a key the last layer counts that has it.
+pub(crate) fn runtime(view: &View, _: &Query) -> Answer {
+    let layers = &view.config.process.runtime;
+    let mut entries = serde_json::Map::new();
+    for key in layers.iter().flat_map(|layer| &layer.entries).map(|(key, _)| key) {
+        let of = |layer: &RuntimeLayer| {
+            let found = layer.entries.iter().find(|(other, _)| other == key);
+            found.map_or_else(String::new, |(_, value)| value.clone())
+        };
+        let values: Vec<_> = layers.iter().map(of).collect();
+        let last = values.iter().rfind(|value| !value.is_empty()).cloned();
+        entries.insert(key.clone(), json!({"layer_values": values, "final_value": last}));
+    }
+    let names: Vec<_> = layers.iter().map(|layer| &layer.name).collect();
+    Answer::json(&json!({"layers": names, "entries": entries}))
 }
 
 /// `/hot_restart_version`.

@@ -47,6 +47,9 @@ fn respond(view: &View, query: &Query, form: Option<Form>) -> Answer {
         (Err(answer), _) | (_, Err(answer)) => return answer,
     };
     let mut metrics = collect(view);
+    if view.config.process.stats_flush_on_admin {
+        view.books.turn(&metrics);
+    }
     view.books.rebase(&mut metrics);
     let page = Page {
         metrics: &metrics,

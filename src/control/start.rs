@@ -50,7 +50,7 @@ pub(super) async fn start(
     let Started { threads: workers, seats, mirrors } =
         start_workers(&common, &phases, &own_address(flags.prefers_v6()))?;
     let Common { config, stats, lifecycle, .. } = common;
-    let acceptors = Acceptors::new(seats, &stats, room.client_connections);
+    let acceptors = Acceptors::new(seats, &stats, room.client_connections, config.process.client_connections);
     accept(acceptors, sockets.listeners, &stop)?;
     lifecycle.set_live();
     stats.control.initialization.record(stats.started.elapsed());
@@ -69,6 +69,16 @@ pub(super) async fn start(
         loggers,
         drain_time: flags.drain_time(),
     }))
+}
+
+/// The labels that every metric gets: those of the command line, then those of the file. They live as long as the
+/// process.
+fn tags(flags: &Serve, config: &Config) -> Vec<(&'static str, String)> {
+    let mut tags = flags.tags();
+    for (name, value) in &config.process.stats_tags {
+        tags.push((&*name.clone().leak(), value.clone()));
+    }
+    tags
 }
 
 /// What everything that is started needs.
@@ -111,7 +121,7 @@ impl Common {
             listening: listening.to_vec(),
             books: Arc::default(),
             options: flags.report(),
-            tags: flags.tags(),
+            tags: tags(flags, &self.config),
             loggers: loggers.clone(),
             commands,
         }

@@ -59,11 +59,26 @@ pub(crate) struct Acceptors {
     stats: Arc<Stats>,
     /// Client connections at the same time, process-wide.
     connections_max: u64,
+    /// The configured bound, if there is one. What is beyond it is closed.
+    allowed: Option<u64>,
 }
 
 impl Acceptors {
-    pub(crate) fn new(seats: Vec<Seat>, stats: &Arc<Stats>, connections_max: u64) -> Self {
-        Self { seats, stats: Arc::clone(stats), connections_max }
+    /// `connections_max`: what descriptors allow. `allowed`: what the configuration does.
+    pub(crate) fn new(
+        seats: Vec<Seat>,
+        stats: &Arc<Stats>,
+        connections_max: u64,
+        allowed: Option<u64>,
+    ) -> Self {
+        if let Some(wanted) = allowed.filter(|wanted| *wanted > connections_max) {
+            tracing::warn!(
+                wanted,
+                connections_max,
+                "open files allow fewer client connections than configured"
+            );
+        }
+        Self { seats, stats: Arc::clone(stats), connections_max, allowed }
     }
 
     /// Accepts on one listener until told to stop, then closes it.
@@ -88,7 +103,6 @@ impl Acceptors {
 
     async fn accept(&self, listener: &tokio::net::TcpListener, index: usize) -> io::Result<()> {
         if self.open_connections() >= self.connections_max {
-            self.stats.control.listeners.get(index).inspect(|stats| stats.global_overflow.inc());
             return Err(io::Error::other("the limit of client connections is reached"));
         }
         let (stream, peer) = match listener.accept().await {
@@ -96,9 +110,13 @@ impl Acceptors {
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => return Ok(()),
             accepted => accepted?,
         };
-        if let Some(stats) = self.stats.control.listeners.get(index) {
-            stats.accepted.inc();
+        let stats = self.stats.control.listeners.get(index);
+        if self.allowed.is_some_and(|most| self.open_connections() >= most) {
+            // Closed at once, as Envoy does: the operator wants it refused, not kept waiting.
+            stats.inspect(|stats| stats.global_overflow.inc());
+            return Ok(());
         }
+        stats.inspect(|stats| stats.accepted.inc());
         // The worker's runtime will watch it, not this one.
         self.hand_over(Accepted { stream: stream.into_std()?, peer, listener: index }).await;
         Ok(())

@@ -239,6 +239,6 @@ pub(crate) struct AcceptStats {
     pub(crate) accepted: Counter,
     /// Accepting paused: no descriptors left (EMFILE, ENFILE) or the connection limit reached.
     pub(crate) overflow: Counter,
-    /// Of these, because the process' limit of client connections was reached.
+    /// Connections closed at once, because the configured bound of client connections was reached.
     pub(crate) global_overflow: Counter,
 }

@@ -149,6 +149,7 @@ fn decode(sources: Vec<Source>, root: &Node, allow_unknown: bool) -> Result<Conf
             origin: if origin == INLINE { "command line".to_owned() } else { origin },
             node: parts.node,
             admin: parts.admin,
+            process: parts.process,
             listeners: parts.listeners,
             clusters: parts.clusters,
             mirrors: parts.mirrors.into_iter().map(|destination| destination.mirror).collect(),
@@ -161,13 +162,17 @@ fn decode(sources: Vec<Source>, root: &Node, allow_unknown: bool) -> Result<Conf
 
 /// Keys that only one of the two forms has at its top.
 const NATIVE: [&str; 4] = ["primary", "mirrors", "listen", "timeout"];
-const ENVOY: [&str; 6] = [
+const ENVOY: [&str; 10] = [
     "static_resources",
     "staticResources",
     "node",
     "dynamic_resources",
     "dynamicResources",
     "layered_runtime",
+    "overload_manager",
+    "overloadManager",
+    "stats_config",
+    "stats_flush_interval",
 ];
 
 /// Which form a document is in, told by its keys.

@@ -8,6 +8,7 @@ mod format;
 mod headers;
 mod manager;
 mod mirror;
+mod process;
 mod protocol;
 mod route;
 
@@ -20,6 +21,7 @@ pub use format::{
 pub use headers::{AddedHeader, AddedValue, AppendAction, HeaderChanges, RouteHeaders};
 pub use manager::{Conventions, EnvoyConventions, HttpManager};
 pub use mirror::{Backlog, Delivery, Mirror, Order, Requests, Sync, When};
+pub use process::{Process, RuntimeLayer};
 pub use protocol::{
     ClientHttp, ClientHttp1, Codec, ConnectionLimits, Http2, Keepalive, Underscores, UpstreamHttp,
     UpstreamHttp1, UpstreamVersion,
@@ -35,6 +37,8 @@ pub struct Config {
     pub node: Node,
     /// The admin listener; absent when the file configures none.
     pub admin: Option<Admin>,
+    /// What is said once for all listeners and clusters.
+    pub process: Process,
     /// Where clients connect.
     pub listeners: Vec<Listener>,
     /// Groups of upstream endpoints, primaries and mirrors alike.
@@ -54,8 +58,14 @@ pub struct Node {
     pub id: String,
     /// `node.cluster`.
     pub cluster: String,
+    /// `node.locality.region`.
+    pub region: String,
     /// `node.locality.zone`.
     pub zone: String,
+    /// `node.locality.sub_zone`.
+    pub sub_zone: String,
+    /// `node.metadata`, as written.
+    pub metadata: Option<serde_json::Value>,
 }
 
 /// The admin listener.

@@ -1,6 +1,6 @@
 //! What the decoders of both forms hand to the common checks.
 
-use crate::model::{Admin, Cluster, Listener, Mirror, Node as Identity};
+use crate::model::{Admin, Cluster, Listener, Mirror, Node as Identity, Process};
 use crate::read::Field;
 
 /// What a decoder makes of a document.
@@ -8,6 +8,7 @@ use crate::read::Field;
 pub(crate) struct Parts<'a> {
     pub(crate) node: Identity,
     pub(crate) admin: Option<Admin>,
+    pub(crate) process: Process,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) mirrors: Vec<Destination<'a>>,

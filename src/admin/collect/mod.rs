@@ -123,14 +123,16 @@ impl Metrics {
         self.0.entry(name).or_insert(Family { kind, unit, help, samples: Vec::new() })
     }
 
-    /// Gives every sample these labels, but for those that it has.
+    /// Gives every sample these labels, before its own and but for those that it has.
     fn tag(&mut self, tags: &[(&'static str, String)]) {
-        for sample in self.0.values_mut().flat_map(|family| &mut family.samples) {
-            for tag in tags {
-                if !sample.labels.iter().any(|(name, _)| *name == tag.0) {
-                    sample.labels.push(tag.clone());
-                }
-            }
+        if tags.is_empty() {
+            return;
+        }
+        for sample in self.samples_mut() {
+            let own = std::mem::take(&mut sample.labels);
+            let is_own = |name: &str| own.iter().any(|(other, _)| *other == name);
+            let added = tags.iter().filter(|(name, _)| !is_own(name)).cloned();
+            sample.labels = added.chain(own.iter().cloned()).collect();
         }
     }
 

@@ -26,7 +26,12 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
     }
     let (clusters, listeners) = (view.config.clusters.len() as u64, view.config.listeners.len() as u64);
     let workers = view.stats.workers.len() as u64;
-    gauge("server.version", version());
+    gauge("server.version", view.config.process.stats_server_version.unwrap_or_else(version));
+    let layers = &view.config.process.runtime;
+    let keys: std::collections::HashSet<_> =
+        layers.iter().flat_map(|layer| &layer.entries).map(|(key, _)| key).collect();
+    gauge("runtime.num_layers", layers.len() as u64);
+    gauge("runtime.num_keys", keys.len() as u64);
     gauge("server.days_until_first_cert_expiring", NO_CERTIFICATE);
     gauge("cluster_manager.active_clusters", clusters);
     gauge("listener_manager.total_listeners_active", listeners);

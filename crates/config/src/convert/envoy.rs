@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{ConvertError, Notes, headers, native, value};
+use super::{ConvertError, Notes, headers, native, process, value};
 use crate::envoy::METADATA_KEY;
 use crate::model::{
     Cluster, Config, Conventions, CopyHost, Discovery, Domain, EnvoyConventions, Fraction, Host, HttpManager,
@@ -47,6 +47,7 @@ fn bootstrap(config: &Config, notes: &mut Notes) -> Value {
     if let Some(admin) = &config.admin {
         root.insert("admin".to_owned(), json!({ "address": address(admin.address) }));
     }
+    root.extend(process::fields(&config.process));
     let listeners: Vec<Value> =
         config.listeners.iter().map(|listener| self::listener(config, listener, notes)).collect();
     let clusters: Vec<Value> = config
@@ -67,8 +68,17 @@ fn node(config: &Config) -> Option<Value> {
             map.insert(name.to_owned(), json!(text));
         }
     }
-    if !node.zone.is_empty() {
-        map.insert("locality".to_owned(), json!({ "zone": node.zone }));
+    let mut locality = Map::new();
+    for (name, text) in [("region", &node.region), ("zone", &node.zone), ("sub_zone", &node.sub_zone)] {
+        if !text.is_empty() {
+            locality.insert(name.to_owned(), json!(text));
+        }
+    }
+    if !locality.is_empty() {
+        map.insert("locality".to_owned(), Value::Object(locality));
+    }
+    if let Some(metadata) = &node.metadata {
+        map.insert("metadata".to_owned(), metadata.clone());
     }
     (!map.is_empty()).then_some(Value::Object(map))
 }

@@ -7,6 +7,7 @@
 mod envoy;
 mod headers;
 mod native;
+mod process;
 mod yaml;
 
 pub use envoy::{envoy_v3_document, to_envoy_v3};

@@ -8,8 +8,8 @@ use super::{ConvertError, Notes, value};
 use crate::durable;
 use crate::model::{
     AddedHeader, Backlog, Cluster, Config, Conventions, CopyHost, Delivery, Discovery, Domain, Endpoint,
-    Fraction, HeaderMutation, Host, HttpManager, LookupFamily, Mirror, MirrorPolicy, PathMatch, Requests,
-    Route, Sync,
+    Fraction, HeaderMutation, Host, HttpManager, LookupFamily, Mirror, MirrorPolicy, PathMatch, Process,
+    Requests, Route, Sync,
 };
 use crate::native::{ADMIN, CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
 use crate::units;
@@ -41,6 +41,7 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
         ));
     }
     manager(&listener.http, notes);
+    process(&config.process, notes);
     if !(config.node.id.is_empty() && config.node.cluster.is_empty() && config.node.zone.is_empty()) {
         notes.differs("`node` is dropped; --service-node, --service-cluster and --service-zone set it");
     }
@@ -86,6 +87,15 @@ fn route<'c>(http: &'c HttpManager, notes: &mut Notes) -> Option<&'c Route> {
     match &route.path {
         PathMatch::Prefix(prefix) if prefix == "/" || prefix.is_empty() => Some(route),
         _ => notes.refuse("the native form has one route for every path (prefix `/`)"),
+    }
+}
+
+fn process(process: &Process, notes: &mut Notes) {
+    if process.client_connections.is_some() {
+        notes.differs("client connections are bounded by the limit of open files alone");
+    }
+    if !process.stats_tags.is_empty() {
+        notes.differs("metrics have no labels of your own (`stats_tags`)");
     }
 }
 

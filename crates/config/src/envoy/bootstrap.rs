@@ -3,16 +3,18 @@
 use crate::model::{Admin, Node};
 use crate::parts::Parts;
 use crate::read::Field;
+use crate::secrets;
 use crate::tree::Value;
 
 use super::upstreams::Upstreams;
-use super::{address, cluster, listener, unsupported};
+use super::{address, cluster, listener, process, unsupported};
 
 /// Decodes a bootstrap; `None` if anything was refused.
 pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let mut object = root.object()?;
     let node = object.take("node").map(|field| node(&field)).unwrap_or_default();
     let admin = object.take("admin").and_then(|field| admin(&field));
+    let process = process::decode(&mut object);
     let resources =
         object.require("static_resources", "write `static_resources:` with `listeners` and `clusters`");
     object.finish(unsupported::BOOTSTRAP);
@@ -27,23 +29,22 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     }
     let listeners = listener::decode_all(&listeners?.list(), &mut upstreams);
     let (clusters, mirrors) = upstreams.finish()?;
-    Some(Parts { node, admin, listeners: listeners?, clusters, mirrors })
+    Some(Parts { node, admin, process, listeners: listeners?, clusters, mirrors })
 }
 
 fn node(field: &Field<'_>) -> Node {
     let Some(mut object) = field.object() else { return Node::default() };
     let mut text =
         |name| object.take(name).and_then(|field| field.text().map(str::to_owned)).unwrap_or_default();
-    let mut node = Node { id: text("id"), cluster: text("cluster"), zone: String::new() };
+    let mut node = Node { id: text("id"), cluster: text("cluster"), ..Node::default() };
     if let Some(mut locality) = object.take("locality").and_then(|field| field.object()) {
-        node.zone = locality.take("zone").and_then(|field| field.text()).unwrap_or_default().to_owned();
-        for name in ["region", "sub_zone"] {
-            locality.take(name).and_then(|field| field.text());
-        }
+        let mut text =
+            |name| locality.take(name).and_then(|field| field.text().map(str::to_owned)).unwrap_or_default();
+        (node.region, node.zone, node.sub_zone) = (text("region"), text("zone"), text("sub_zone"));
         locality.finish(&[]);
     }
-    // Free-form, for whoever reads the configuration dump.
-    object.take("metadata");
+    // Free-form, for whoever reads it.
+    node.metadata = object.take("metadata").map(|field| secrets::document(field.node));
     object.finish(unsupported::NODE);
     node
 }
@@ -60,6 +61,13 @@ fn admin(field: &Field<'_>) -> Option<Admin> {
         && logs.list().iter().any(|log| !goes_to_dev_null(log))
     {
         no_access_log(&logs);
+    }
+    // Connections of the admin listener have a bound of their own, and are never counted with the clients'.
+    object.take("ignore_global_conn_limit").and_then(|field| field.boolean());
+    if let Some(path) = object.take("profile_path")
+        && path.text().is_some()
+    {
+        path.warn("there is no profiler, so nothing is written there", "remove it");
     }
     object.finish(unsupported::ADMIN);
     address.map(|address| Admin { address })

@@ -15,6 +15,7 @@ mod listener;
 mod metadata;
 mod mirror;
 mod mutation;
+mod process;
 mod protocol_options;
 mod route;
 mod unsupported;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::address::{self, Url};
 use crate::model::{
     Admin, ClientHttp, Cluster, Conventions, Discovery, Domain, Host, HttpManager, Listener, LookupFamily,
-    Mirror, MirrorPolicy, Node, PathMatch, Route, UpstreamHttp, VirtualHost,
+    Mirror, MirrorPolicy, Node, PathMatch, Process, Route, UpstreamHttp, VirtualHost,
 };
 use crate::parts::{Destination, Parts};
 use crate::read::{Field, Object, Unsupported};
@@ -67,6 +67,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     Some(Parts {
         node: Node::default(),
         admin,
+        process: Process::default(),
         listeners: vec![Listener {
             name: INGRESS.to_owned(),
             address: listen,

@@ -41,24 +41,20 @@ pub(super) const BOOTSTRAP: &[Unsupported] = &[
         "write listeners and clusters into `static_resources`",
     ),
     group(
-        "layered_runtime runtime flags_path",
-        "there is no runtime",
-        "remove it; write values such as a fraction's `default_value` in place",
+        "runtime flags_path",
+        "runtime values stand in the file",
+        "remove it; write values such as a fraction's `default_value` in place, or a `static_layer` of \
+         `layered_runtime`",
     ),
     group(
-        "stats_sinks stats_config stats_flush_interval stats_flush_on_admin stats_eviction_interval \
-         deferred_stat_options header_prefix stats_server_version_override enable_dispatcher_stats",
+        "stats_sinks stats_eviction_interval deferred_stat_options enable_dispatcher_stats",
         "statistics are scraped from the admin interface",
         "remove it; scrape `/stats/prometheus`",
     ),
-    group(
-        "overload_manager",
-        "every bound has a default and a mirror's settings",
-        "remove it; bound mirrors with `metadata.filter_metadata.mimir_mirror`",
-    ),
+    group("header_prefix", "headers are called `x-envoy-...`", REMOVE),
     group("tracing perf_tracing_file_path", "there is no tracing", REMOVE),
     group(
-        "node_context_params cluster_manager watchdog watchdogs use_tcp_for_dns_lookups \
+        "node_context_params cluster_manager use_tcp_for_dns_lookups \
          dns_resolution_config typed_dns_resolver_config bootstrap_extensions fatal_actions \
          default_socket_interface certificate_provider_instances inline_headers default_regex_engine \
          listener_manager application_log_config memory_allocator_manager enable_worker_cpu_affinity",
@@ -77,7 +73,42 @@ pub(super) const NODE: &[Unsupported] = &[group(
 )];
 
 pub(super) const ADMIN: &[Unsupported] =
-    &[group("profile_path socket_options ignore_global_conn_limit allow_paths", "", REMOVE)];
+    &[group("socket_options allow_paths", "", "remove it; bind it to where only those come who may")];
+
+pub(super) const STATS_CONFIG: &[Unsupported] = &[
+    group(
+        "stats_matcher",
+        "every statistic is there",
+        "remove it; ask `/stats/prometheus?filter=REGEX`, or drop metrics with a relabelling rule of the scraper",
+    ),
+    group(
+        "histogram_bucket_settings",
+        "distributions have Envoy's default buckets",
+        "remove it; `/stats?histogram_buckets=detailed` shows finer ones",
+    ),
+];
+
+pub(super) const STATS_TAG: &[Unsupported] = &[group(
+    "regex",
+    "names are split into Envoy's default labels",
+    "remove it; make labels with a relabelling rule of the scraper, or write a `fixed_value`",
+)];
+
+pub(super) const OVERLOAD_MANAGER: &[Unsupported] = &[
+    group(
+        "actions loadshed_points",
+        "what is refused is refused by its own bound, not by a pressure",
+        "remove it; bound client connections with the monitor `global_downstream_max_connections` and mirrors \
+         with `metadata.filter_metadata.mimir_mirror`",
+    ),
+    group("buffer_factory_config", "buffers have fixed bounds", REMOVE),
+];
+
+pub(super) const RUNTIME_LAYER: &[Unsupported] = &[
+    group("disk_layer", "values stand in the file", "write them into a `static_layer`"),
+    group("admin_layer", "values change with the file", "remove it; write values into a `static_layer`"),
+    group("rtds_layer", NO_XDS, "write values into a `static_layer`"),
+];
 
 pub(super) const ADDRESS: &[Unsupported] =
     &[group("pipe envoy_internal_address", "only TCP sockets are supported", "write a `socket_address`")];
