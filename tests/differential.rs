@@ -54,6 +54,7 @@ mod error_replies;
 mod headers;
 mod malformed;
 mod manager;
+mod on_purpose;
 mod policies;
 mod process;
 mod requests;
