@@ -45,7 +45,15 @@ pub(crate) fn lint() -> Result<()> {
 
 /// Counts the rows of docs/fields. The test that holds the count writes it when asked to.
 pub(crate) fn docs() -> Result<()> {
-    let test = ["test", "--test", "contract", "--quiet", "fields::the_summary_counts_the_rows"];
+    let test = [
+        "test",
+        "--test",
+        "contract",
+        "--quiet",
+        "fields::the_summary_counts_the_rows",
+        "--",
+        "--include-ignored",
+    ];
     shell::run(shell::cargo(&test).env("UPDATE_DOCS", "1"))
 }
 
