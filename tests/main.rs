@@ -44,6 +44,7 @@ mod c9_kept;
 mod c9_operator;
 mod c9_read_back;
 mod corpus;
+mod dashboards;
 mod differential;
 mod dns;
 mod documented_config;

@@ -13,8 +13,9 @@ use super::query::Query;
 pub(crate) struct Memory {
     /// Physical memory that is in use and belongs to this process alone: heap and stacks (`RssAnon`).
     pub(crate) anonymous: u64,
-    /// Address space set aside for heap and stacks (`VmData`).
-    pub(crate) data: u64,
+    /// The same with what of it was swapped out (`VmSwap`). Not the address space set aside: that is the allocator's
+    /// plan and no memory.
+    pub(crate) heap: u64,
     /// All physical memory in use, the program's text and libraries included (`VmRSS`).
     pub(crate) resident: u64,
 }
@@ -30,7 +31,8 @@ impl Memory {
             let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
             line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
         };
-        Some(Self { anonymous: bytes("RssAnon")?, data: bytes("VmData")?, resident: bytes("VmRSS")? })
+        let anonymous = bytes("RssAnon")?;
+        Some(Self { anonymous, heap: anonymous + bytes("VmSwap")?, resident: bytes("VmRSS")? })
     }
 }
 
@@ -41,7 +43,7 @@ pub(crate) fn report(_: &View, _: &Query) -> Answer {
     };
     Answer::json(&json!({
         "allocated": memory.anonymous.to_string(),
-        "heap_size": memory.data.to_string(),
+        "heap_size": memory.heap.to_string(),
         "total_physical_bytes": memory.resident.to_string(),
     }))
 }
@@ -52,11 +54,8 @@ mod tests {
 
     #[test]
     fn the_status_file_is_read_in_bytes() {
-        let status = "Name:\tx\nVmRSS:\t   12 kB\nRssAnon:\t  5 kB\nVmData:\t  2000 kB\n";
-        assert_eq!(
-            Memory::parse(status),
-            Some(Memory { anonymous: 5120, data: 2_048_000, resident: 12_288 })
-        );
-        assert_eq!(Memory::parse("VmRSS: 1 kB\nRssAnon: x kB\nVmData: 1 kB\n"), None);
+        let status = "Name:\tx\nVmRSS:\t   12 kB\nRssAnon:\t  5 kB\nVmSwap:\t  1 kB\n";
+        assert_eq!(Memory::parse(status), Some(Memory { anonymous: 5120, heap: 6144, resident: 12_288 }));
+        assert_eq!(Memory::parse("VmRSS: 1 kB\nRssAnon: x kB\nVmSwap: 1 kB\n"), None);
     }
 }

@@ -42,6 +42,28 @@ impl Prometheus {
         Self::start("sender", &config, &[]).await
     }
 
+    /// One that scrapes a path of `target` five times a second.
+    pub(crate) async fn scraper(target: SocketAddr, path: &str) -> Self {
+        let config = format!(
+            "global: {{ scrape_interval: 200ms, scrape_timeout: 200ms }}\n\
+             scrape_configs: [{{ job_name: target, metrics_path: {path}, \
+             static_configs: [{{ targets: [\"{target}\"] }}] }}]\n"
+        );
+        Self::start("scraper", &config, &[]).await
+    }
+
+    /// The values of an expression now, or what Prometheus says against it.
+    pub(crate) async fn query(&self, expression: &str) -> Result<Vec<String>, String> {
+        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let (status, body) = self.get(&format!("/api/v1/query?query={encoded}")).await;
+        let answer: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        if status != 200 {
+            return Err(answer["error"].to_string());
+        }
+        let series = answer["data"]["result"].as_array().expect("a vector");
+        Ok(series.iter().filter_map(|one| one["value"][1].as_str().map(str::to_owned)).collect())
+    }
+
     async fn start(name: &str, config: &str, flags: &[&str]) -> Self {
         let dir = Dir::new(name);
         let port = Port::reserve();

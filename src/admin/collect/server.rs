@@ -21,7 +21,7 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
     gauge("server.total_connections", connections);
     if let Some(memory) = memory::Memory::read() {
         gauge("server.memory_allocated", memory.anonymous);
-        gauge("server.memory_heap_size", memory.data);
+        gauge("server.memory_heap_size", memory.heap);
         gauge("server.memory_physical_size", memory.resident);
     }
     let (clusters, listeners) = (view.config.clusters.len() as u64, view.config.listeners.len() as u64);
