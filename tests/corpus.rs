@@ -70,6 +70,29 @@ fn unhelpful(said: &str) -> Option<String> {
     (!good).then(|| format!("refused without place or remedy: {said}"))
 }
 
+/// What is refused is refused in these words: `NAME.stderr` beside the file. `UPDATE_CORPUS=1` writes them anew.
+#[test]
+#[ignore = "while much is learnt at once, the texts would be in everybody's way"]
+fn every_refusal_has_its_text() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let certificates = folder.join("fields").display().to_string();
+    let mut wrong = Vec::new();
+    for (name, text) in corpus() {
+        let refusal = config::load_str(&name, &text).err().map(|error| format!("{error}\n"));
+        let refusal = refusal.map(|text| text.replace(&certificates, "/etc/envoy/certs"));
+        let path = folder.join("corpus").join(&name).with_extension("stderr");
+        if std::env::var_os("UPDATE_CORPUS").is_some() {
+            let _ = std::fs::remove_file(&path);
+            refusal.iter().for_each(|text| std::fs::write(&path, text).expect("the text is written"));
+        }
+        let expected = std::fs::read_to_string(&path).ok();
+        if refusal != expected {
+            wrong.push(format!("{name}: expected {expected:?}, found {refusal:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 fn unconvertible(dir: &Dir, path: &Path) -> Option<String> {
     let mut convert = Program::MimirMirror.command();
     let output = convert.args(["convert", "--to", "envoy-v3"]).arg(path).output().expect("it starts");

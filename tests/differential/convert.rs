@@ -13,7 +13,16 @@ pub(super) fn stays_the_same(text: &str) {
     let v3 = converted(&dir.write("before.yaml", text));
     let after = dir.write("after.yaml", &v3);
     assert_eq!(converted(&after), v3, "converted twice is not the same as once");
+    let (before, now) = (meaning(text), meaning(&v3));
+    let other: Vec<_> = before.lines().zip(now.lines()).filter(|(a, b)| a != b).take(5).collect();
+    assert!(before == now, "the converted file means something else, first here: {other:#?}\n{v3}");
     accepted_by_envoy(&after);
+}
+
+/// All that a file says, but for where it says it.
+fn meaning(text: &str) -> String {
+    let config = config::load_str("file.yaml", text).unwrap_or_else(|error| panic!("{error}"));
+    format!("{:#?}{:#?}{:#?}{:#?}", config.admin, config.listeners, config.clusters, config.mirrors)
 }
 
 fn converted(path: &Path) -> String {
