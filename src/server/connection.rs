@@ -121,9 +121,9 @@ impl Connections {
             connection.as_mut().poll(cx)
         });
         let ended = ended.await;
-        watched.ended();
+        watched.ended(self.core.lifecycle.asks_to_leave());
         if ended.as_ref().is_err_and(|error| is_protocol_error(error.as_ref())) {
-            watched.http().inspect(|http| http.cx_protocol_error.inc());
+            watched.http().inspect(|http| count_malformed(http));
         }
     }
 
@@ -167,6 +167,17 @@ impl Connections {
     fn each_open(&self, act: impl Fn(&Watched)) {
         let open: Vec<_> = self.open.borrow().iter().filter_map(Weak::upgrade).collect();
         open.iter().for_each(|watched| act(watched));
+    }
+}
+
+/// A request that the HTTP library could not read, and answered with a 4xx of its own.
+fn count_malformed(http: &HttpStats) {
+    http.cx_protocol_error.inc();
+    http.rq_total.inc();
+    http.rq_http1_total.inc();
+    http.rq_completed.inc();
+    if let Some(client_errors) = http.rq_by_class.get(3) {
+        client_errors.inc();
     }
 }
 

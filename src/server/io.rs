@@ -40,8 +40,8 @@ pub(super) struct Watched {
     accepted: Instant,
     /// Once its first bytes have said which protocol it speaks: whether that is HTTP/2.
     began: Cell<Option<bool>>,
-    /// The client closed first.
-    left: Cell<bool>,
+    /// The client closed first: whether in the middle of a request.
+    left: Cell<Option<bool>>,
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -60,7 +60,7 @@ impl Watched {
             is_h2: Cell::new(false),
             accepted: Instant::now(),
             began: Cell::new(None),
-            left: Cell::new(false),
+            left: Cell::new(None),
             order: Cell::new(None),
             waker: RefCell::default(),
         })
@@ -70,12 +70,16 @@ impl Watched {
         self.stats.http.get(self.listener)
     }
 
-    /// The connection is over: the last that is counted of it.
-    pub(super) fn ended(&self) {
+    /// The connection is over: the last that is counted of it. `draining`: clients are asked to connect elsewhere.
+    pub(super) fn ended(&self, draining: bool) {
         let Some(http) = self.http() else { return };
         http.cx_active.dec();
         http.cx_destroy.inc();
-        http.cx_ends.count(self.left.get(), self.active.get() > 0);
+        let left = self.left.get();
+        http.cx_ends.count(left.is_some(), left.unwrap_or_else(|| self.active.get() > 0));
+        if draining {
+            http.cx_drain_close.inc();
+        }
         http.cx_length.record(self.accepted.elapsed());
         match self.began.get() {
             Some(true) => http.cx_http2_active.dec(),
@@ -175,7 +179,8 @@ impl AsyncRead for ClientIo {
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         let read = buf.filled().get(before..).unwrap_or_default();
         if read.is_empty() {
-            self.watched.left.set(had_room && result.is_ready());
+            let ended = had_room && result.is_ready();
+            self.watched.left.set(ended.then_some(self.watched.active.get() > 0));
         } else {
             let first = std::mem::take(&mut self.first);
             self.watched.received(read, first);

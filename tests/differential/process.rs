@@ -122,3 +122,55 @@ async fn admin_settings() {
         })
         .await;
 }
+
+/// Connections that end, and why. Who is first to close is not compared: both ends do.
+#[tokio::test]
+async fn ends_of_connections() {
+    Scenario::of(File::new())
+        .run(async |run| {
+            let (answer, _) = run.client().await.attempt(b"nonsense\r\n\r\n").await;
+            run.note("malformed", answer.map_or(0, |answer| answer.status()));
+            run.stat("http.ingress.downstream_cx_protocol_error", 1).await;
+            run.stat("http.ingress.downstream_rq_4xx", 1).await;
+            run.stat("http.ingress.downstream_rq_total", 1).await;
+            run.stat("http.ingress.downstream_rq_completed", 1).await;
+            run.exchange("a write", &Request::push("x"), &BOTH).await;
+            run.stat("http.ingress.downstream_cx_destroy", 2).await;
+            assert_eq!(run.proxy.admin_post("/healthcheck/fail").await.status(), 200);
+            crate::dsl::until("a refusal of new work", async || {
+                (run.proxy.admin_get("/ready").await.status() == 503).then_some(())
+            })
+            .await;
+            run.exchange("the last write", &Request::push("x"), &BOTH).await;
+            run.stat("http.ingress.downstream_cx_drain_close", 1).await;
+            run.stat("http.ingress.downstream_cx_destroy", 3).await;
+        })
+        .await;
+}
+
+/// A mirror that cannot be reached costs it its copy, and is counted as a connection that began and ended.
+#[tokio::test]
+async fn a_connection_refused() {
+    let file = File::new();
+    Scenario::of(file)
+        .faulty("mirror", crate::dsl::fault::Fault::Refuse)
+        .run(async |run| {
+            run.exchange("a write", &Request::push("x"), &["primary"]).await;
+            for (name, value) in [
+                ("upstream_cx_total", 1),
+                ("upstream_cx_http1_total", 1),
+                ("upstream_cx_connect_fail", 1),
+                ("upstream_cx_destroy", 1),
+                ("upstream_cx_destroy_remote", 1),
+                ("upstream_cx_active", 0),
+                ("upstream_rq_pending_total", 1),
+                ("upstream_rq_pending_failure_eject", 1),
+                ("upstream_rq_total", 0),
+                ("internal.upstream_rq_503", 1),
+                ("upstream_rq_completed", 1),
+            ] {
+                run.stat(&format!("cluster.mirror.{name}"), value).await;
+            }
+        })
+        .await;
+}

@@ -73,6 +73,11 @@ async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, SocketAddr), O
             Err(DialError::Timeout) => stats.cx_connect_timeout.inc(),
             Err(DialError::Failed) => stats.cx_connect_fail.inc(),
         }
+        if let Err(error) = &dialed {
+            // Envoy's books have it as a connection that began and ended.
+            stats.cx_http1_total.inc();
+            stats.cx_ends.count(*error == DialError::Failed, false);
+        }
     }
     dialed.map(|stream| (stream, address)).map_err(|error| match error {
         DialError::Timeout => Outcome::FailedConnectTimeout,
