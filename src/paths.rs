@@ -28,6 +28,17 @@ impl Kind {
         matches!(self, Self::Write | Self::OtlpWrite | Self::InfluxWrite)
     }
 
+    /// Judges a request by the path that the client asked for and the one that the clusters get. What either of them
+    /// would destroy is destructive, and what either is as a write is a write: the first is what the client repeats or
+    /// drops, the second what the clusters do.
+    pub(crate) fn of_both(method: &Method, received: &str, sent: &str) -> Self {
+        let kinds = [Self::of(method, sent), Self::of(method, received)];
+        if kinds.contains(&Self::Destructive) {
+            return Self::Destructive;
+        }
+        kinds.into_iter().find(|kind| kind.is_write()).unwrap_or(Self::Other)
+    }
+
     /// Judges a request by its method and path (query excluded).
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         if method == Method::POST {
@@ -127,6 +138,18 @@ mod tests {
         ] {
             assert_eq!(Kind::of(&Method::GET, path), Kind::Destructive, "{path}");
         }
+    }
+
+    #[test]
+    fn a_rewrite_hides_neither_a_write_nor_a_destructive_path() {
+        let judged = |received, sent| Kind::of_both(&Method::POST, received, sent);
+        assert_eq!(judged("/x/ingester/shutdown", "/"), Kind::Destructive);
+        assert_eq!(judged("/safe", "/ingester/shutdown"), Kind::Destructive);
+        assert_eq!(judged("/api/v1/push", "/ingester/flush"), Kind::Destructive);
+        assert_eq!(judged("/mimir/api/v1/push", "/api/v1/push"), Kind::Write);
+        assert_eq!(judged("/api/v1/push", "/mimir/api/v1/push"), Kind::Write);
+        assert_eq!(judged("/api/v1/push", "/otlp/v1/metrics"), Kind::OtlpWrite);
+        assert_eq!(judged("/a", "/b"), Kind::Other);
     }
 
     #[test]

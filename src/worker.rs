@@ -144,6 +144,7 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
     let sites = config.listeners.iter().map(|listener| Site {
         routes: Table::new(&listener.http.virtual_hosts),
         http: listener.http.clone(),
+        port: listener.address.port(),
     });
     let upstreams = config.clusters.iter().zip(&plan.addresses).enumerate();
     let upstreams = upstreams.map(|(index, (cluster, published))| {

@@ -52,12 +52,15 @@ mod documents;
 mod envoys_own;
 mod error_replies;
 mod headers;
+mod levels;
 mod malformed;
 mod manager;
+mod matches;
 mod on_purpose;
 mod policies;
 mod process;
 mod requests;
+mod rewrites;
 
 /// What most requests reach.
 const BOTH: [&str; 2] = ["primary", "mirror"];

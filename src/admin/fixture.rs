@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::model::{
-    ClientHttp, Cluster, Config, Conventions, CopyHost, Discovery, Domain, Endpoint, Fraction,
-    HeaderMutation, Host, HttpManager, Listener, LookupFamily, Mirror, MirrorPolicy, Node, PathMatch,
-    Requests, Route, UpstreamHttp, VirtualHost,
+    Action, ClientHttp, Cluster, Config, Conventions, CopyHost, Discovery, Domain, Endpoint, Forward,
+    Fraction, HeaderMutation, Host, HttpManager, Listener, LookupFamily, Mirror, MirrorPolicy, Node,
+    PathMatch, Requests, Route, RouteMatch, TargetRules, UpstreamHttp, VirtualHost,
 };
 use http::{HeaderName, HeaderValue};
 use tokio::sync::{mpsc, watch};
@@ -115,10 +115,8 @@ fn config() -> Config {
     };
     let route = Route {
         name: String::new(),
-        path: PathMatch::Prefix("/".to_owned()),
-        cluster: 0,
-        timeout: Some(Duration::from_secs(15)),
-        mirrors: vec![policy],
+        matches: RouteMatch::of(PathMatch::Prefix("/".to_owned())),
+        action: Action::Forward(Box::new(Forward::to(0, Some(Duration::from_secs(15)), vec![policy]))),
         headers: Arc::default(),
         levels: vec![],
     };
@@ -163,6 +161,7 @@ fn listener(route: Route) -> Listener {
             idle_timeout: Some(Duration::from_secs(3600)),
             max_request_headers_kb: 60,
             protocols: ClientHttp::default(),
+            targets: TargetRules::default(),
         },
     }
 }

@@ -228,7 +228,11 @@ fn start_workers(
 /// Starts discovery. Clusters that only mirrors use are not waited for.
 async fn resolve(config: &Config, stats: &Stats) -> Vec<watch::Receiver<Addresses>> {
     let hosts = config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
-    let primaries: HashSet<usize> = hosts.flat_map(|host| &host.routes).map(|route| route.cluster).collect();
+    let primaries: HashSet<usize> = hosts
+        .flat_map(|host| &host.routes)
+        .filter_map(|route| route.forward())
+        .map(|to| to.cluster)
+        .collect();
     let clusters = config.clusters.iter().enumerate();
     let clusters =
         clusters.map(|(index, cluster)| Wanted { index, cluster, awaited: primaries.contains(&index) });

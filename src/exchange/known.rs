@@ -22,7 +22,10 @@ impl Exchange<'_> {
             begun: Some(wall_clock(self.body.begun())),
             version: Some(self.version),
             took: Some(took),
-            cluster: self.core.config.clusters.get(route.cluster).map(|cluster| cluster.name.as_str()),
+            cluster: route
+                .forward()
+                .and_then(|to| self.core.config.clusters.get(to.cluster))
+                .map(|cluster| cluster.name.as_str()),
             peer: Some(self.client.peer),
             local: Some(self.client.local),
             route: Some(&route.name),

@@ -16,22 +16,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::model::{Config, Conventions, HttpManager, Route};
+use bytes::Bytes;
+use config::model::{Action, Config, Conventions, Forward, HttpManager, Route};
 use http::header::{CONNECTION, EXPECT, HOST, TE, TRAILER};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::deadline::{Expired, Wheel};
-use crate::format;
 use crate::lifecycle::Lifecycle;
 use crate::mirror::Mirrors;
 use crate::mirror::asks;
 use crate::mirror::tap::{Facts, Tap};
 use crate::paths::Kind;
-use crate::route::Table;
 use crate::route::headers::{self, Received};
-use crate::route::reply::LocalReply;
+use crate::route::matching::Asked;
+use crate::route::reply::{self, LocalReply};
+use crate::route::{Table, rewrite, targets};
 use crate::stats::{ClusterStats, HttpStats, WorkerStats};
 use crate::upstream::{Failure, Upstream};
 pub(crate) use answer_body::AnswerBody;
@@ -64,6 +65,8 @@ pub(crate) struct Core {
 pub(crate) struct Site {
     pub(crate) routes: Table,
     pub(crate) http: HttpManager,
+    /// The port that clients connect to.
+    pub(crate) port: u16,
 }
 
 /// Where a request came from.
@@ -109,12 +112,14 @@ pub(crate) async fn exchange(
         http_stats,
         site,
         version,
+        random: fastrand::u64(..),
         body,
         route: Cell::new(None),
         kept: OnceCell::new(),
     };
     let answer = match exchange.admit(&mut head) {
-        Ok(route) => exchange.carry(head, route, active).await,
+        Ok(Admitted::Forward(forward, kind)) => exchange.carry(head, forward, kind, active).await,
+        Ok(Admitted::Answered(answer)) => Ok(exchange.respond(answer, active)),
         Err(refusal) => Ok(exchange.reply(refusal, active)),
     };
     // Before any byte of the answer leaves: the client may then send what must not overtake this request's copies.
@@ -137,6 +142,8 @@ struct Exchange<'a> {
     site: &'a Site,
     /// The client's.
     version: Version,
+    /// Decides all shares of this request.
+    random: u64,
     body: Rc<RequestBody>,
     /// Once it is found.
     route: Cell<Option<&'a Route>>,
@@ -144,9 +151,17 @@ struct Exchange<'a> {
     kept: OnceCell<Kept>,
 }
 
+/// What a route makes of a request.
+enum Admitted<'a> {
+    /// It goes to a primary, as what the kind says.
+    Forward(&'a Forward, Kind),
+    /// The route answers.
+    Answered(Response<Bytes>),
+}
+
 impl<'a> Exchange<'a> {
-    /// Finds the route and makes the head what the primary gets, or refuses.
-    fn admit(&self, head: &mut Parts) -> Result<&'a Route, LocalReply> {
+    /// Finds the route and makes the head what the primary gets, or answers.
+    fn admit(&self, head: &mut Parts) -> Result<Admitted<'a>, LocalReply> {
         let conventions = &self.site.http.conventions;
         let has_body = !self.body.is_complete();
         let head_max = (self.site.http.max_request_headers_kb as usize) << 10;
@@ -154,27 +169,50 @@ impl<'a> Exchange<'a> {
             head,
             Received { conventions, peer: self.client.peer.ip(), has_body, head_max },
         )?;
+        targets::apply(head, self.site.http.targets, self.site.port);
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let host = targets::matched_host(host, self.site.http.targets);
+        let asked = Asked { head, host, random: self.random };
         // CONNECT asks for a tunnel, not for a resource: no route has one.
-        let found =
-            if head.method == Method::CONNECT { None } else { self.site.routes.find(host, head.uri.path()) };
+        let found = if head.method == Method::CONNECT { None } else { self.site.routes.find(&asked) };
         let Some(route) = found else {
             self.http_stats.no_route.inc();
             return Err(LocalReply::NoRoute);
         };
-        headers::add_route_headers(&mut head.headers, conventions, route.timeout);
         self.route.set(Some(route));
+        let (close, date) = (!self.body.is_complete(), self.core.date.borrow());
+        let forward = match &route.action {
+            Action::Forward(forward) => forward,
+            Action::Respond(answer) => return Ok(self.answered(reply::direct(answer, close, &date))),
+            Action::Redirect(to) => {
+                return Ok(self.answered(reply::redirect(to, &route.matches, head, close, &date)));
+            }
+        };
+        headers::add_route_headers(&mut head.headers, conventions, forward.timeout);
         if !route.levels.is_empty() {
             self.change_request(head, route);
         }
-        Ok(route)
+        let received = head.uri.clone();
+        rewrite::apply(head, &route.matches, forward, self.tells())?;
+        Ok(Admitted::Forward(forward, Kind::of_both(&head.method, received.path(), head.uri.path())))
+    }
+
+    fn answered(&self, answer: Response<Bytes>) -> Admitted<'a> {
+        self.http_stats.rq_direct_response.inc();
+        Admitted::Answered(answer)
+    }
+
+    /// Whether headers tell what a rewrite changed.
+    fn tells(&self) -> bool {
+        matches!(&self.site.http.conventions, Conventions::Envoy(envoy) if !envoy.suppress_envoy_headers)
     }
 
     /// Sends the request to the primary, past the tap, and waits for the head of the answer.
     async fn carry(
         &self,
-        head: Parts,
-        route: &Route,
+        mut head: Parts,
+        route: &Forward,
+        kind: Kind,
         mut active: Active,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         let upstream = self.core.upstreams.get(route.cluster);
@@ -182,9 +220,9 @@ impl<'a> Exchange<'a> {
         else {
             return Ok(self.failed(route, Failure::NoEndpoint, active));
         };
-        let kind = Kind::of(&head.method, head.uri.path());
         active.record.upstream = Some(address);
         self.tap(&head, route, kind);
+        rewrite::for_primary(&mut head, route, self.tells());
         let repeat = Repeatable::new(&self.body, kind.is_write() || head.method.is_idempotent());
         let answers_with_trailers = self.version == Version::HTTP_2 || head.headers.contains_key(TE);
         let sent_at = Instant::now();
@@ -207,16 +245,13 @@ impl<'a> Exchange<'a> {
     }
 
     /// From here on the tap sees every frame that flows to the primary.
-    fn tap(&self, head: &Parts, route: &Route, kind: Kind) {
+    fn tap(&self, head: &Parts, route: &Forward, kind: Kind) {
         // Only what a policy asks for is worked out.
-        let known = if route.mirrors.iter().any(asks) {
-            self.known(route, &Record::default())
-        } else {
-            format::Facts::default()
-        };
+        let asked = self.route.get().filter(|_| route.mirrors.iter().any(asks));
+        let known = asked.map(|found| self.known(found, &Record::default())).unwrap_or_default();
         let facts = Facts {
             kind,
-            random: fastrand::u64(..),
+            random: self.random,
             peer: self.client.peer.ip(),
             envoy_headers: self.site.http.conventions != Conventions::None,
             timeout: route.timeout,
@@ -243,8 +278,12 @@ impl<'a> Exchange<'a> {
     /// An answer of our own; the rest of the request is read for a moment, so that the answer survives the close.
     fn reply(&self, reply: LocalReply, mut active: Active) -> Response<AnswerBody> {
         active.record.replied(reply);
-        let (mut head, body) =
-            reply.response(!self.body.is_complete(), &self.core.date.borrow()).into_parts();
+        let answer = reply.response(!self.body.is_complete(), &self.core.date.borrow());
+        self.respond(answer, active)
+    }
+
+    fn respond(&self, answer: Response<Bytes>, mut active: Active) -> Response<AnswerBody> {
+        let (mut head, body) = answer.into_parts();
         self.finish_head(&mut head, None, &active.record);
         active.record.code = Some(head.status);
         self.count(head.status.as_u16());
@@ -267,7 +306,7 @@ impl<'a> Exchange<'a> {
         !self.body.is_complete() && !head.status.is_success()
     }
 
-    fn failed(&self, route: &Route, failure: Failure, active: Active) -> Response<AnswerBody> {
+    fn failed(&self, route: &Forward, failure: Failure, active: Active) -> Response<AnswerBody> {
         if let Some(cluster) = self.cluster(route) {
             cluster.external.count(503);
             match failure {
@@ -280,7 +319,12 @@ impl<'a> Exchange<'a> {
     }
 
     /// A deadline passed before the answer's head came.
-    fn expired(&self, route: &Route, kind: Kind, active: Active) -> Result<Response<AnswerBody>, Unanswered> {
+    fn expired(
+        &self,
+        route: &Forward,
+        kind: Kind,
+        active: Active,
+    ) -> Result<Response<AnswerBody>, Unanswered> {
         let reply = self.body.expired();
         match reply {
             LocalReply::Timeout => {
@@ -307,7 +351,7 @@ impl<'a> Exchange<'a> {
         self.http_stats.rq_by_class.get(class).inspect(|counter| counter.inc());
     }
 
-    fn cluster(&self, route: &Route) -> Option<&ClusterStats> {
+    fn cluster(&self, route: &Forward) -> Option<&ClusterStats> {
         self.core.stats.clusters.get(route.cluster)
     }
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use config::model::{HttpManager, Route};
+use config::model::{Forward, HttpManager, Idle};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -38,8 +38,13 @@ pub(super) struct Timeouts {
 }
 
 impl Timeouts {
-    pub(super) fn of(http: &HttpManager, route: &Route) -> Self {
-        Self { idle: http.stream_idle_timeout, request: http.request_timeout, route: route.timeout }
+    pub(super) fn of(http: &HttpManager, forward: &Forward) -> Self {
+        let idle = match forward.idle {
+            Idle::Inherited => http.stream_idle_timeout,
+            Idle::Off => None,
+            Idle::After(time) => Some(time),
+        };
+        Self { idle, request: http.request_timeout, route: forward.timeout }
     }
 }
 

@@ -1,16 +1,25 @@
 //! Which route a request takes, and what happens to its headers. Pure: no I/O, no clock.
 //!
-//! Enters: a request's head. Leaves: the route (`Table::find`), the head as the primary gets it and the answer's head
-//! as the client gets it (`headers`), or an answer of the proxy's own (`reply`). Runs on the worker.
+//! Enters: a request's head. Leaves: the route (`Table::find`, by `matching`), the head as the primary gets it
+//! (`targets`, `headers`, `rewrite`) and the answer's head as the client gets it (`headers`), or an answer of the
+//! proxy's own (`reply`, `redirect`). Runs on the worker.
 
 pub(crate) mod changes;
 pub(crate) mod headers;
+pub(crate) mod matching;
+mod redirect;
 pub(crate) mod reply;
+pub(crate) mod rewrite;
+pub(crate) mod targets;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use config::model::{Domain, PathMatch, Route, VirtualHost};
+use config::model::{Domain, Route, VirtualHost};
+
+use matching::Asked;
 
 /// The routes of one listener, ready for look-ups.
 #[derive(Debug)]
@@ -47,13 +56,10 @@ impl Table {
         table
     }
 
-    /// The first route that matches, of the virtual host that serves `host`. The path excludes the query.
-    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Route> {
-        let routes = self.hosts.get(self.virtual_host(host)?)?;
-        routes.iter().find(|route| match &route.path {
-            PathMatch::Prefix(prefix) => path.starts_with(prefix.as_str()),
-            PathMatch::Path(exact) => path == exact,
-        })
+    /// The first route that matches, of the virtual host that serves the request's host.
+    pub(crate) fn find(&self, asked: &Asked<'_>) -> Option<&Route> {
+        let routes = self.hosts.get(self.virtual_host(asked.host)?)?;
+        routes.iter().find(|route| matching::matches(&route.matches, asked))
     }
 
     fn virtual_host(&self, host: &str) -> Option<usize> {
@@ -72,74 +78,5 @@ impl Table {
             || self.prefixes.iter().find(|(start, _)| longer(start) && host.starts_with(start.as_str()));
         let wildcard = || suffix().or_else(prefix).map(|&(_, index)| index);
         self.exact.get(host.as_ref()).copied().or_else(wildcard).or(self.any)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    fn table(hosts: &[(&[&str], &[&str])]) -> Table {
-        let domain = |text: &str| match (text.strip_prefix('*'), text.strip_suffix('*')) {
-            (Some(""), _) => Domain::Any,
-            (Some(end), _) => Domain::Suffix(end.to_owned()),
-            (_, Some(start)) => Domain::Prefix(start.to_owned()),
-            _ => Domain::Exact(text.to_owned()),
-        };
-        let route = |(cluster, path): (usize, &&str)| Route {
-            name: String::new(),
-            path: path.strip_prefix('=').map_or_else(
-                || PathMatch::Prefix((*path).to_owned()),
-                |exact| PathMatch::Path(exact.to_owned()),
-            ),
-            cluster,
-            timeout: None,
-            mirrors: vec![],
-            headers: Arc::default(),
-            levels: vec![],
-        };
-        let host = |(domains, paths): &(&[&str], &[&str])| VirtualHost {
-            name: domains[0].to_owned(),
-            domains: domains.iter().map(|text| domain(text)).collect(),
-            routes: paths.iter().enumerate().map(route).collect(),
-            headers: Arc::default(),
-        };
-        Table::new(&hosts.iter().map(host).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn domains_match_in_envoys_order() {
-        let table = table(&[
-            (&["*"], &["/any"]),
-            (&["*.example"], &["/suffix"]),
-            (&["*.long.example"], &["/longer"]),
-            (&["mimir.*"], &["/prefix"]),
-            (&["mimir.example", "mimir.example:9009"], &["/exact"]),
-        ]);
-        for (host, path) in [
-            ("mimir.example", "/exact"),
-            ("MIMIR.example:9009", "/exact"),
-            ("a.example", "/suffix"),
-            ("a.long.example", "/longer"),
-            ("mimir.test", "/prefix"),
-            (".example", "/any"),
-            ("", "/any"),
-        ] {
-            assert!(table.find(host, path).is_some(), "{host} {path}");
-        }
-        assert!(table.find("mimir.example", "/any").is_none(), "no fall-through to another virtual host");
-    }
-
-    #[test]
-    fn the_first_matching_path_wins() {
-        let table = table(&[(&["*"], &["=/api/v1/push", "/api", "/"])]);
-        let cluster = |path| table.find("h", path).map(|route| route.cluster);
-        assert_eq!(cluster("/api/v1/push"), Some(0));
-        assert_eq!(cluster("/api/v1/pushes"), Some(1));
-        assert_eq!(cluster("/apix"), Some(1));
-        assert_eq!(cluster("/x"), Some(2));
-        assert_eq!(cluster("*"), None);
     }
 }

@@ -3,9 +3,12 @@
 //! Contract C4: for transport trouble these are 5xx only, since a remote-write client drops data on a 4xx for good.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use config::model::{DirectResponse, Redirect, RouteMatch};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
+use super::redirect;
 use crate::format::Flags;
 use crate::upstream::Failure;
 
@@ -22,6 +25,8 @@ pub(crate) enum LocalReply {
     OldVersion,
     /// A head of more than `max_request_headers_kb`.
     HeadersTooLarge,
+    /// A route's rewrite made a path of nothing that could be sent.
+    BadRewrite,
     /// `Upgrade` (WebSocket).
     Upgrade,
     /// The primary could not be asked or did not answer.
@@ -46,6 +51,7 @@ impl LocalReply {
             Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::OldVersion => StatusCode::UPGRADE_REQUIRED,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::BadRewrite => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Upgrade => StatusCode::FORBIDDEN,
             Self::Upstream(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout | Self::Idle => StatusCode::GATEWAY_TIMEOUT,
@@ -62,6 +68,7 @@ impl LocalReply {
             Self::UnknownTransferCoding => (Flags::DOWNSTREAM_PROTOCOL, "http1.invalid_transfer_encoding"),
             Self::OldVersion => (NONE, "low_version"),
             Self::HeadersTooLarge => (Flags::DOWNSTREAM_PROTOCOL, "http1.headers_too_large"),
+            Self::BadRewrite => (NONE, "bad_path_rewrite"),
             Self::Upgrade => (NONE, "upgrade_failed"),
             Self::Upstream(Failure::NoEndpoint) => (Flags::NO_HEALTHY_UPSTREAM, "no_healthy_upstream"),
             Self::Upstream(Failure::Connect) => (
@@ -85,6 +92,7 @@ impl LocalReply {
         match self {
             Self::NoRoute | Self::MissingHost | Self::Upgrade => String::new(),
             Self::UnknownTransferCoding => "Not Implemented".to_owned(),
+            Self::BadRewrite => "the route rewrites this path to something that is no path".to_owned(),
             Self::OldVersion => "Upgrade Required".to_owned(),
             Self::HeadersTooLarge => "Request Header Fields Too Large".to_owned(),
             Self::Upstream(Failure::NoEndpoint) => "no healthy upstream".to_owned(),
@@ -99,18 +107,41 @@ impl LocalReply {
 
     /// The answer without the headers that every answer gets. `close` where the request was not read to its end.
     pub(crate) fn response(self, close: bool, date: &HeaderValue) -> Response<Bytes> {
-        let body = Bytes::from(self.body());
-        let mut response = Response::new(body.clone());
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        if !body.is_empty() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        }
-        headers.insert(HeaderName::from_static("date"), date.clone());
-        if close {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
+        own(self.status(), Bytes::from(self.body()), close, date)
     }
+}
+
+/// The answer that a route gives by itself.
+pub(crate) fn direct(answer: &DirectResponse, close: bool, date: &HeaderValue) -> Response<Bytes> {
+    own(answer.status, Bytes::copy_from_slice(&answer.body), close, date)
+}
+
+/// The answer that sends the client elsewhere.
+pub(crate) fn redirect(
+    answer: &Redirect,
+    matches: &RouteMatch,
+    head: &Parts,
+    close: bool,
+    date: &HeaderValue,
+) -> Response<Bytes> {
+    let mut response = own(answer.status, Bytes::new(), close, date);
+    if let Some(location) = redirect::location(answer, matches, head) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+fn own(status: StatusCode, body: Bytes, close: bool, date: &HeaderValue) -> Response<Bytes> {
+    let mut response = Response::new(body.clone());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if !body.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    }
+    headers.insert(HeaderName::from_static("date"), date.clone());
+    if close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

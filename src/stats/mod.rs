@@ -127,6 +127,8 @@ pub(crate) struct HttpStats {
     /// The client went away before its request or answer was complete.
     pub(crate) rq_rx_reset: Counter,
     pub(crate) no_route: Counter,
+    /// Answered by a route itself, or redirected by it.
+    pub(crate) rq_direct_response: Counter,
     /// Trailers that were not announced and so could not be passed on.
     pub(crate) trailers_dropped: Counter,
     /// From the request's head to the end of its answer.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::diag::Diagnostic;
-use crate::model::{Backlog, Delivery, HeaderMutation, Mirror, MirrorPolicy, Sync};
+use crate::model::{Backlog, Delivery, HeaderMutation, Mirror, MirrorPolicy, Route, Sync};
 use crate::parts::{Destination, Parts, Place};
 use crate::read::{Field, Object};
 use crate::tree::Value;
@@ -177,7 +177,8 @@ pub(crate) fn complete(parts: &mut Parts<'_>) {
         .iter()
         .flat_map(|listener| &listener.http.virtual_hosts)
         .flat_map(|host| &host.routes)
-        .flat_map(|route| &route.mirrors)
+        .filter_map(Route::forward)
+        .flat_map(|forward| &forward.mirrors)
         .collect();
     let mut taken: Vec<(PathBuf, &str, &Field<'_>)> = Vec::new();
     for (index, Destination { mirror, durable }) in parts.mirrors.iter_mut().enumerate() {

@@ -3,30 +3,42 @@
 //! Indices stand for references (`Route::cluster` is an index into [`Config::clusters`]); the decoder
 //! guarantees that they are in range.
 
+mod action;
 mod cluster;
 mod format;
 mod headers;
 mod manager;
+mod matching;
 mod mirror;
+mod pattern;
 mod process;
 mod protocol;
+mod retry;
 mod route;
+mod targets;
 
 use std::net::SocketAddr;
 
+pub use action::{Action, DirectResponse, Forward, HostRewrite, Idle, PathRewrite, Redirect, RedirectPath};
 pub use cluster::{Cluster, Discovery, Endpoint, Host, LookupFamily};
 pub use format::{
     AddressPart, Command, CopyFact, Fact, Format, HeaderChoice, HeaderRef, Piece, TimeFormat, TimePiece,
 };
 pub use headers::{AddedHeader, AddedValue, AppendAction, HeaderChanges, RouteHeaders};
 pub use manager::{Conventions, EnvoyConventions, HttpManager};
+pub use matching::{
+    HeaderMatch, HeaderTest, PathMatch, QueryMatch, QueryTest, RouteMatch, StringMatch, StringTest, Subject,
+};
 pub use mirror::{Backlog, Delivery, Mirror, Order, Requests, Sync, When};
+pub use pattern::{Pattern, Replacement};
 pub use process::{Process, RuntimeLayer};
 pub use protocol::{
     ClientHttp, ClientHttp1, Codec, ConnectionLimits, Http2, Keepalive, Underscores, UpstreamHttp,
     UpstreamHttp1, UpstreamVersion,
 };
-pub use route::{CopyHost, Domain, Fraction, HeaderMutation, MirrorPolicy, PathMatch, Route, VirtualHost};
+pub use retry::{RetryOn, RetryPolicy};
+pub use route::{CopyHost, Domain, Fraction, HeaderMutation, MirrorPolicy, Route, VirtualHost};
+pub use targets::{StripPort, TargetRules};
 
 /// A whole configuration, checked: every index below is in range, every name is unique in its kind.
 #[derive(Debug, Clone)]

@@ -69,7 +69,7 @@ fn a_rich_file_becomes_v3() {
     // The route's own list counts alone, else the virtual host's, else the route configuration's.
     let hosts = &before.listeners[0].http.virtual_hosts;
     let mirrored = |host: usize, route: usize| {
-        let policies = hosts[host].routes[route].mirrors.iter();
+        let policies = hosts[host].routes[route].forward().expect("a primary").mirrors.iter();
         policies.map(|policy| before.mirrors[policy.mirror].name.as_str()).collect::<Vec<_>>()
     };
     assert_eq!((mirrored(0, 0), mirrored(0, 1), mirrored(1, 0)), (vec!["b", "b"], vec!["b"], vec!["third"]));

@@ -89,14 +89,14 @@ fn fractions() {
                 "- cluster: mimir_secondary\n                                runtime_fraction: {{ default_value: {text} }}"
             ),
         );
-        read(&text).listeners[0].http.virtual_hosts[0].routes[0].mirrors[0].fraction
+        read(&text).listeners[0].http.virtual_hosts[0].routes[0].forward().map(|to| to.mirrors[0].fraction)
     };
-    assert_eq!(fraction("{ numerator: 0 }"), Fraction { numerator: 0, denominator: 100 });
-    assert_eq!(fraction("{}"), Fraction { numerator: 0, denominator: 100 });
-    assert_eq!(fraction("{ numerator: 150 }"), Fraction { numerator: 150, denominator: 100 });
+    assert_eq!(fraction("{ numerator: 0 }"), Some(Fraction { numerator: 0, denominator: 100 }));
+    assert_eq!(fraction("{}"), Some(Fraction { numerator: 0, denominator: 100 }));
+    assert_eq!(fraction("{ numerator: 150 }"), Some(Fraction { numerator: 150, denominator: 100 }));
     assert_eq!(
         fraction("{ numerator: \"5\", denominator: Million }"),
-        Fraction { numerator: 5, denominator: 1_000_000 }
+        Some(Fraction { numerator: 5, denominator: 1_000_000 })
     );
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use config::model::{
     Backlog, Config, Conventions, CopyHost, Delivery, Discovery, Domain, EnvoyConventions, Fraction,
-    HeaderMutation, Host, LookupFamily, PathMatch, Requests, When,
+    HeaderMutation, Host, LookupFamily, PathMatch, Requests, RouteMatch, When,
 };
 use config::{Flags, Input, load};
 
@@ -42,7 +42,8 @@ fn documented_envoy_file_in_both_spellings() {
     let [host] = http.virtual_hosts.as_slice() else { panic!() };
     assert_eq!(host.domains, [Domain::Any]);
     let [route] = host.routes.as_slice() else { panic!() };
-    assert_eq!(route.path, PathMatch::Prefix("/".to_owned()));
+    assert_eq!(route.matches, RouteMatch::of(PathMatch::Prefix("/".to_owned())));
+    let route = route.forward().expect("a primary");
     assert_eq!(route.timeout, Some(Duration::from_secs(15)));
     assert_eq!(v2.clusters[route.cluster].name, "mimir_primary");
     let [policy] = route.mirrors.as_slice() else { panic!() };
@@ -72,7 +73,10 @@ fn minimal_native_file_and_flags_are_the_same() {
     assert_eq!(file.mirrors[0].name, "mimir-secondary");
     assert_eq!(file.clusters[0].name, "primary");
     let route = &file.listeners[0].http.virtual_hosts[0].routes[0];
-    assert_eq!(route.mirrors[0].host, CopyHost::Literal("mimir-secondary:8080".parse().expect("a value")));
+    assert_eq!(
+        route.forward().expect("a primary").mirrors[0].host,
+        CopyHost::Literal("mimir-secondary:8080".parse().expect("a value"))
+    );
     let [warning] = file.warnings.as_slice() else { panic!("{:?}", file.warnings) };
     assert!(warning.contains("in clear") && !warning.contains('\n'), "{warning}");
 }
@@ -84,7 +88,8 @@ fn every_native_key() {
     assert_eq!(first.timeout, Some(Duration::from_secs(15)));
     assert_eq!((first.buffer, first.max_request), (256 << 20, 100 << 20));
     assert!(first.auth.is_none() && second.auth.is_some());
-    let policies = &config.listeners[0].http.virtual_hosts[0].routes[0].mirrors;
+    let route = &config.listeners[0].http.virtual_hosts[0].routes[0];
+    let policies = &route.forward().expect("a primary").mirrors;
     assert_eq!(policies[1].fraction, Fraction { numerator: 5_000, denominator: 1_000_000 });
     let expected = [
         HeaderMutation::Set(

@@ -47,8 +47,11 @@ const ROWS: &[Row] = &[
 ];
 
 /// Numbers of the router, which the admin listener has not.
-const ROUTER: &[Row] =
-    &[("no_route", Kind::Counter, |s| s.no_route.get()), ("rq_total", Kind::Counter, |s| s.rq_total.get())];
+const ROUTER: &[Row] = &[
+    ("no_route", Kind::Counter, |s| s.no_route.get()),
+    ("rq_direct_response", Kind::Counter, |s| s.rq_direct_response.get()),
+    ("rq_total", Kind::Counter, |s| s.rq_total.get()),
+];
 
 /// Name after `http.<stat_prefix>.`, Prometheus' name, and where it is.
 type Time = (&'static str, &'static str, fn(&HttpStats) -> &Histogram);

@@ -331,8 +331,11 @@ fn attempted(view: &View, metrics: &mut Metrics) {
 /// `external.upstream_rq_time` already has them.
 fn primary_durations(view: &View, metrics: &mut Metrics) {
     let routes = view.config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
-    let primaries: BTreeSet<usize> =
-        routes.flat_map(|host| &host.routes).map(|route| route.cluster).collect();
+    let primaries: BTreeSet<usize> = routes
+        .flat_map(|host| &host.routes)
+        .filter_map(|route| route.forward())
+        .map(|to| to.cluster)
+        .collect();
     for (index, cluster) in view.config.clusters.iter().enumerate() {
         if primaries.contains(&index) {
             metrics

@@ -132,7 +132,8 @@ fn join(thread: JoinHandle<()>, longest: Duration) {
 /// A mirror's policies, each once, in the order of the configuration.
 fn policies(config: &Config, mirror: usize) -> Arc<[MirrorPolicy]> {
     let hosts = config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
-    let policies = hosts.flat_map(|host| &host.routes).flat_map(|route| &route.mirrors);
+    let policies =
+        hosts.flat_map(|host| &host.routes).filter_map(|route| route.forward()).flat_map(|to| &to.mirrors);
     let mut distinct: Vec<MirrorPolicy> = Vec::new();
     for policy in policies.filter(|policy| policy.mirror == mirror) {
         if !distinct.contains(policy) {

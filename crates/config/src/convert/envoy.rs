@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::route::{percent, route_changes, route_match, route_reply};
 use super::{ConvertError, Notes, headers, native, process, value};
 use crate::envoy::METADATA_KEY;
 use crate::model::{
-    Cluster, Config, Conventions, CopyHost, Discovery, Domain, EnvoyConventions, Fraction, Host, HttpManager,
-    Listener, LookupFamily, MirrorPolicy, PathMatch, Requests, Route, VirtualHost,
+    Action, Cluster, Config, Conventions, CopyHost, Discovery, Domain, EnvoyConventions, Forward, Fraction,
+    Host, HttpManager, Listener, LookupFamily, MirrorPolicy, Requests, Route, StripPort, VirtualHost,
 };
 use crate::units::proto_text;
 
@@ -136,6 +137,10 @@ fn manager(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value {
     let idle = json!({ "idle_timeout": or_off(http.idle_timeout) });
     put("common_http_protocol_options", http.idle_timeout != Some(Duration::from_secs(3600)), idle);
     put("max_request_headers_kb", http.max_request_headers_kb != 60, json!(http.max_request_headers_kb));
+    put("merge_slashes", http.targets.merge_slashes, json!(true));
+    put("strip_matching_host_port", http.targets.strip_port == StripPort::Matching, json!(true));
+    put("strip_any_host_port", http.targets.strip_port == StripPort::Any, json!(true));
+    put("strip_trailing_host_dot", http.targets.strip_trailing_dot, json!(true));
     put("route_config", true, route_config(config, http, notes));
     let mut router = json!({ "@type": ROUTER });
     if let Some(router) = router.as_object_mut().filter(|_| conventions.suppress_envoy_headers) {
@@ -154,6 +159,18 @@ fn route_config(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value
     let mut map = Map::new();
     if !http.route_config.is_empty() {
         map.insert("name".to_owned(), json!(http.route_config));
+    }
+    if http.targets.ignore_port {
+        map.insert("ignore_port_in_host_matching".to_owned(), json!(true));
+    }
+    // Bodies longer than Envoy's default were allowed where they stood.
+    let bodies =
+        http.virtual_hosts.iter().flat_map(|host| &host.routes).filter_map(|route| match &route.action {
+            Action::Respond(response) => Some(response.body.len()),
+            Action::Forward(_) | Action::Redirect(_) => None,
+        });
+    if let Some(longest) = bodies.max().filter(|longest| *longest > 4096) {
+        map.insert("max_direct_response_body_size_bytes".to_owned(), json!(longest));
     }
     map.insert("virtual_hosts".to_owned(), json!(hosts));
     headers::put(&mut map, &http.headers, notes);
@@ -179,31 +196,46 @@ fn virtual_host(config: &Config, host: &VirtualHost, notes: &mut Notes) -> Value
     map.insert("name".to_owned(), json!(host.name));
     map.insert("domains".to_owned(), json!(domains));
     headers::put(&mut map, &host.headers, notes);
+    // Said for the whole virtual host, and so the same on all its routes.
+    let forwards = || host.routes.iter().filter_map(Route::forward);
+    if forwards().any(|forward| forward.attempt_count_in_request) {
+        map.insert("include_request_attempt_count".to_owned(), json!(true));
+    }
+    if forwards().any(|forward| forward.attempt_count_in_response) {
+        map.insert("include_attempt_count_in_response".to_owned(), json!(true));
+    }
     map.insert("routes".to_owned(), json!(routes));
     Value::Object(map)
 }
 
 fn route(config: &Config, route: &Route, notes: &mut Notes) -> Value {
-    let mut action = Map::new();
-    let cluster = config.clusters.get(route.cluster).map(|cluster| cluster.name.as_str());
-    action.insert("cluster".to_owned(), json!(cluster));
-    action.insert("timeout".to_owned(), json!(or_off(route.timeout)));
-    let policies: Vec<Value> = route.mirrors.iter().map(|mirror| policy(config, mirror, notes)).collect();
-    if !policies.is_empty() {
-        action.insert("request_mirror_policies".to_owned(), json!(policies));
-    }
-    let path = match &route.path {
-        PathMatch::Prefix(prefix) => json!({ "prefix": prefix }),
-        PathMatch::Path(path) => json!({ "path": path }),
-    };
     let mut map = Map::new();
     if !route.name.is_empty() {
         map.insert("name".to_owned(), json!(route.name));
     }
-    map.insert("match".to_owned(), path);
+    map.insert("match".to_owned(), route_match(&route.matches));
     headers::put(&mut map, &route.headers, notes);
-    map.insert("route".to_owned(), Value::Object(action));
+    let (name, value) = match (route.forward(), route_reply(&route.action)) {
+        (None, Some(reply)) => reply,
+        (forward, _) => {
+            ("route", forward.map_or(Value::Null, |forward| self::forward(config, forward, notes)))
+        }
+    };
+    map.insert(name.to_owned(), value);
     Value::Object(map)
+}
+
+fn forward(config: &Config, forward: &Forward, notes: &mut Notes) -> Value {
+    let mut action = Map::new();
+    let cluster = config.clusters.get(forward.cluster).map(|cluster| cluster.name.as_str());
+    action.insert("cluster".to_owned(), json!(cluster));
+    action.insert("timeout".to_owned(), json!(or_off(forward.timeout)));
+    action.extend(route_changes(forward));
+    let policies: Vec<Value> = forward.mirrors.iter().map(|mirror| policy(config, mirror, notes)).collect();
+    if !policies.is_empty() {
+        action.insert("request_mirror_policies".to_owned(), json!(policies));
+    }
+    Value::Object(action)
 }
 
 fn policy(config: &Config, policy: &MirrorPolicy, notes: &mut Notes) -> Value {
@@ -213,13 +245,8 @@ fn policy(config: &Config, policy: &MirrorPolicy, notes: &mut Notes) -> Value {
     let mut map = Map::new();
     map.insert("cluster".to_owned(), json!(cluster));
     if policy.fraction != Fraction::ALL {
-        let denominator = match policy.fraction.denominator {
-            10_000 => "TEN_THOUSAND",
-            1_000_000 => "MILLION",
-            _ => "HUNDRED",
-        };
-        let value = json!({ "numerator": policy.fraction.numerator, "denominator": denominator });
-        map.insert("runtime_fraction".to_owned(), json!({ "default_value": value }));
+        let share = json!({ "default_value": percent(policy.fraction) });
+        map.insert("runtime_fraction".to_owned(), share);
     }
     match &policy.host {
         CopyHost::ShadowSuffix => {}

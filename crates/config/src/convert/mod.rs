@@ -8,10 +8,12 @@ mod envoy;
 mod headers;
 mod native;
 mod process;
+mod route;
 mod yaml;
 
 pub use envoy::{envoy_v3_document, to_envoy_v3};
 pub use native::to_native;
+pub use route::{route_changes, route_match, route_reply};
 
 /// Why a configuration has no text in the wanted form: one sentence for each reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,8 +8,8 @@ use super::{ConvertError, Notes, value};
 use crate::durable;
 use crate::model::{
     AddedHeader, Backlog, Cluster, Config, Conventions, CopyHost, Delivery, Discovery, Domain, Endpoint,
-    Fraction, HeaderMutation, Host, HttpManager, LookupFamily, Mirror, MirrorPolicy, PathMatch, Process,
-    Requests, Route, Sync,
+    Forward, Fraction, HeaderMutation, Host, HttpManager, LookupFamily, Mirror, MirrorPolicy, PathMatch,
+    Process, Requests, RouteMatch, Sync, TargetRules,
 };
 use crate::native::{ADMIN, CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
 use crate::units;
@@ -33,6 +33,9 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
         return notes.refuse(format!("the native form has one listener, not {}", config.listeners.len()));
     };
     let route = route(&listener.http, notes)?;
+    if listener.http.targets != TargetRules::default() {
+        return notes.refuse("the native form passes hosts and paths on as received");
+    }
     let primary = config.clusters.get(route.cluster)?;
     if primary.name != PRIMARY || listener.http.stat_prefix != INGRESS || listener.name != INGRESS {
         notes.differs(format!(
@@ -69,7 +72,7 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
 }
 
 /// The one route for all paths.
-fn route<'c>(http: &'c HttpManager, notes: &mut Notes) -> Option<&'c Route> {
+fn route<'c>(http: &'c HttpManager, notes: &mut Notes) -> Option<&'c Forward> {
     let [host] = http.virtual_hosts.as_slice() else {
         return notes
             .refuse(format!("the native form has one virtual host, not {}", http.virtual_hosts.len()));
@@ -84,10 +87,20 @@ fn route<'c>(http: &'c HttpManager, notes: &mut Notes) -> Option<&'c Route> {
         return notes
             .refuse("the native form does not change the headers of requests to the primary or of answers");
     }
-    match &route.path {
-        PathMatch::Prefix(prefix) if prefix == "/" || prefix.is_empty() => Some(route),
-        _ => notes.refuse("the native form has one route for every path (prefix `/`)"),
+    let all = ["/", ""].map(|prefix| RouteMatch::of(PathMatch::Prefix(prefix.to_owned())));
+    if !all.contains(&route.matches) {
+        return notes.refuse("the native form has one route for every path (prefix `/`)");
     }
+    let Some(forward) = route.forward() else {
+        return notes.refuse("the native form has a primary; it neither answers nor redirects by itself");
+    };
+    let plain = Forward::to(forward.cluster, forward.timeout, forward.mirrors.clone());
+    if *forward != plain {
+        return notes.refuse(
+            "the native form neither rewrites requests nor repeats them, nor has a route's `idle_timeout`",
+        );
+    }
+    Some(forward)
 }
 
 fn process(process: &Process, notes: &mut Notes) {
@@ -271,7 +284,7 @@ fn headers(mirror: &str, changes: &[HeaderMutation], notes: &mut Notes) -> Optio
     Some(json!({ "set": set, "remove": remove }))
 }
 
-fn unused(config: &Config, route: &Route, notes: &mut Notes) {
+fn unused(config: &Config, route: &Forward, notes: &mut Notes) {
     for (index, cluster) in config.clusters.iter().enumerate() {
         let mirrored = |policy: &MirrorPolicy| {
             config.mirrors.get(policy.mirror).is_some_and(|mirror| mirror.cluster == index)
@@ -282,7 +295,7 @@ fn unused(config: &Config, route: &Route, notes: &mut Notes) {
     }
 }
 
-fn repeated(config: &Config, route: &Route, notes: &mut Notes) {
+fn repeated(config: &Config, route: &Forward, notes: &mut Notes) {
     for (index, mirror) in config.mirrors.iter().enumerate() {
         if route.mirrors.iter().filter(|policy| policy.mirror == index).count() > 1 {
             notes.refuse::<()>(format!(

@@ -27,6 +27,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     for field in &clusters {
         cluster::decode(field, &mut upstreams);
     }
+    upstreams.decode_policies();
     let listeners = listener::decode_all(&listeners?.list(), &mut upstreams);
     let (clusters, mirrors) = upstreams.finish()?;
     Some(Parts { node, admin, process, listeners: listeners?, clusters, mirrors })

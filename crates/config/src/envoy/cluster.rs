@@ -54,8 +54,10 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     let name_field = object.require("name", "name the cluster: `name: mimir_primary`");
     let name = name_field.as_ref().and_then(Field::name);
     let protocol = protocol_options::decode(&mut object);
-    let http2_only = protocol.as_ref().and_then(|options| options.http2_only.clone());
-    let cluster = body(&mut object, name.unwrap_or_default(), protocol.map(|options| options.http));
+    let usable = protocol.is_some();
+    let protocol = protocol.unwrap_or_default();
+    let http = usable.then_some(protocol.http);
+    let cluster = body(&mut object, name.unwrap_or_default(), http);
     let settings = object.take("metadata").and_then(|field| metadata::settings(&field));
     let settings = settings.and_then(|field| {
         let mut mirror = Mirror::with_defaults(name?.to_owned(), upstreams.next(), Requests::All);
@@ -67,7 +69,16 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     object.finish(unsupported::CLUSTER);
     match (name_field, name) {
         (Some(name_field), Some(name)) => {
-            upstreams.declare(&name_field, Declared { name: name.to_owned(), cluster, settings, http2_only });
+            let declared = Declared {
+                name: name.to_owned(),
+                cluster,
+                settings,
+                http2_only: protocol.http2_only,
+                policy_fields: protocol.policies,
+                policies: Vec::new(),
+                retry: protocol.retry,
+            };
+            upstreams.declare(&name_field, declared);
         }
         _ => upstreams.declare_nameless(),
     }

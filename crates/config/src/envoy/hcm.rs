@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::model::{ClientHttp, Conventions, EnvoyConventions, HttpManager};
+use crate::model::{ClientHttp, Conventions, EnvoyConventions, HttpManager, TargetRules};
 use crate::read::{Field, Object};
 
 use super::any::{Configured, Extension};
 use super::upstreams::Upstreams;
-use super::{unsupported, virtual_host};
+use super::{targets, unsupported, virtual_host};
 
 const ROUTER: Extension = Extension {
     what: "the router",
@@ -33,6 +33,7 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
     let request_headers_timeout = timeout(&mut object, "request_headers_timeout", None);
     let idle_timeout = idle_timeout(&mut object);
     let headers_kb = object.take("max_request_headers_kb").and_then(|field| field.whole(1, 8192));
+    let targets = targets::decode(&mut object);
     let filters =
         object.require("http_filters", "write the router: `http_filters: [{ name: envoy.router }]`");
     let suppress = filters.and_then(|field| router(&field));
@@ -41,6 +42,7 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
         .and_then(|field| virtual_host::route_config(&field, upstreams));
     object.finish(unsupported::HCM);
     let routes = routes?;
+    let targets = TargetRules { ignore_port: routes.ignore_port_in_host_matching, ..targets? };
     Some(HttpManager {
         stat_prefix: stat_prefix?.to_owned(),
         conventions: Conventions::Envoy(EnvoyConventions { suppress_envoy_headers: suppress?, ..envoy }),
@@ -54,6 +56,7 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
         idle_timeout: idle_timeout?,
         max_request_headers_kb: headers_kb.unwrap_or(HEADERS_KB),
         protocols: ClientHttp::default(),
+        targets,
     })
 }
 

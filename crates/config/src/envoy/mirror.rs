@@ -1,13 +1,11 @@
-//! Mirror policies. Three levels may carry them (route configuration, virtual host, route); the most specific
-//! list that is not empty counts, alone.
-
-use http::HeaderValue;
+//! Mirror policies. Four levels may carry them (route configuration, virtual host, route, the primary's cluster); the
+//! most specific list that is not empty counts, alone.
 
 use crate::model::{CopyHost, Fraction, HeaderMutation, MirrorPolicy};
 use crate::read::{Field, Object};
 
 use super::upstreams::Upstreams;
-use super::{mutation, unsupported};
+use super::{action, fraction, mutation, unsupported};
 
 /// A policy whose cluster is known; the cluster becomes a mirror only if a route uses the policy.
 #[derive(Debug, Clone)]
@@ -50,12 +48,13 @@ pub(super) fn resolve(policies: &[Policy], upstreams: &mut Upstreams<'_>) -> Opt
     policies.iter().map(resolve).collect()
 }
 
-fn decode(field: &Field<'_>, upstreams: &Upstreams<'_>) -> Option<Policy> {
+/// One policy of any level.
+pub(super) fn decode(field: &Field<'_>, upstreams: &Upstreams<'_>) -> Option<Policy> {
     let mut object = field.object()?;
     let cluster = object.take("cluster");
     let header = object.take("cluster_header");
     let fraction =
-        object.take("runtime_fraction").map_or(Some(Fraction::ALL), |field| runtime_fraction(&field));
+        object.take("runtime_fraction").map_or(Some(Fraction::ALL), |field| fraction::decode(&field));
     object.take("trace_sampled").and_then(|field| field.boolean());
     let same = object.take("disable_shadow_host_suffix_append").and_then(|field| field.boolean());
     let literal = object.take("host_rewrite_literal").filter(|field| field.text() != Some(""));
@@ -63,7 +62,7 @@ fn decode(field: &Field<'_>, upstreams: &Upstreams<'_>) -> Option<Policy> {
     object.finish(unsupported::MIRROR_POLICY);
     let cluster = target(field, cluster.as_ref(), header.as_ref(), upstreams);
     let host = match literal {
-        Some(field) => host_value(&field).map(CopyHost::Literal),
+        Some(field) => action::host(&field).map(CopyHost::Literal),
         None if same == Some(true) => Some(CopyHost::Same),
         None => Some(CopyHost::ShadowSuffix),
     };
@@ -99,29 +98,4 @@ fn target(
             "name the mirror: `cluster: mimir_secondary`",
         ),
     }
-}
-
-fn host_value(field: &Field<'_>) -> Option<HeaderValue> {
-    let text = field.text()?;
-    HeaderValue::from_str(text)
-        .ok()
-        .or_else(|| field.refuse("is not the value of a header", "write a host, with its port if it has one"))
-}
-
-/// RuntimeFractionalPercent. There is no runtime, so its key never overrides the default.
-fn runtime_fraction(field: &Field<'_>) -> Option<Fraction> {
-    let mut object = field.object()?;
-    let default = object.require("default_value", "write `default_value: { numerator: 100 }`");
-    if let Some(key) = object.take("runtime_key")
-        && key.text().is_some_and(|text| !text.is_empty())
-    {
-        key.warn("has no effect: there is no runtime, `default_value` counts", "remove it");
-    }
-    object.finish(&[]);
-    let mut object = default?.object()?;
-    let numerator = object.take("numerator").map_or(Some(0), |field| field.whole(0, u32::MAX));
-    let denominators = [("HUNDRED", 0, 100), ("TEN_THOUSAND", 1, 10_000), ("MILLION", 2, 1_000_000)];
-    let denominator = object.take("denominator").map_or(Some(100), |field| field.choice(&denominators));
-    object.finish(&[]);
-    Some(Fraction { numerator: numerator?, denominator: denominator? })
 }

@@ -3,21 +3,29 @@
 //! Both spellings are read by the same decoders: where v2 and v3 name a thing differently, both names are
 //! accepted, and giving both at once is an error. What Envoy itself would reject is rejected with its words.
 
+mod action;
 mod added;
 mod address;
 mod any;
 mod bootstrap;
 mod cluster;
+mod data;
 mod endpoint;
+mod fraction;
 mod hcm;
 mod http_options;
 mod listener;
+mod matching;
 mod metadata;
 mod mirror;
 mod mutation;
+mod pattern;
 mod process;
 mod protocol_options;
+mod reply;
+mod retry;
 mod route;
+mod targets;
 mod unsupported;
 mod upstreams;
 mod virtual_host;

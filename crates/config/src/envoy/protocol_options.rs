@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::model::{ConnectionLimits, Http2, UpstreamHttp, UpstreamHttp1, UpstreamVersion};
+use crate::model::{ConnectionLimits, Http2, RetryPolicy, UpstreamHttp, UpstreamHttp1, UpstreamVersion};
 use crate::read::{Field, Object};
 
-use super::{http_options, unsupported};
+use super::{http_options, retry, unsupported};
 
 /// The only key that Envoy has for HTTP.
 const KEY: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -19,6 +19,10 @@ pub(super) struct Options<'a> {
     pub(super) http: UpstreamHttp,
     /// What declares the cluster to speak nothing but HTTP/2.
     pub(super) http2_only: Option<Field<'a>>,
+    /// Mirror policies of what goes to the cluster, to be read when all clusters are known.
+    pub(super) policies: Vec<Field<'a>>,
+    /// When requests to the cluster are repeated.
+    pub(super) retry: Option<(Field<'a>, RetryPolicy)>,
 }
 
 /// Which version, with its options.
@@ -75,6 +79,11 @@ fn message(mut object: Object<'_>) -> Option<Options<'_>> {
         object.take("use_downstream_protocol_config").map(|field| either(&field, UpstreamVersion::AsClient)),
         object.take("auto_config").map(|field| either(&field, UpstreamVersion::Negotiated)),
     ];
+    let policies = object.take("request_mirror_policies").map(|field| field.list()).unwrap_or_default();
+    let retry = match object.take("retry_policy") {
+        Some(field) => retry::decode(&field).map(|policy| Some((field, policy))),
+        None => Some(None),
+    };
     let field = object.field.clone();
     object.finish(unsupported::UPSTREAM_PROTOCOL_OPTIONS);
     let mut chosen = choices.into_iter().flatten();
@@ -88,6 +97,8 @@ fn message(mut object: Object<'_>) -> Option<Options<'_>> {
     Some(Options {
         http: http(&choice, common.idle_timeout, common.connections),
         http2_only: choice.http2_only,
+        policies,
+        retry: retry?,
     })
 }
 
@@ -189,5 +200,5 @@ fn older<'a>(object: &mut Object<'a>) -> Option<Option<Options<'a>>> {
         ..common.connections
     };
     let http = http(&choice, common.idle_timeout, connections);
-    Some(Some(Options { http, http2_only: choice.http2_only }))
+    Some(Some(Options { http, http2_only: choice.http2_only, ..Options::default() }))
 }

@@ -1,8 +1,10 @@
 //! The clusters of a file while its routes are read: names to indices, and which clusters became mirrors.
 
-use crate::model::{Cluster, Mirror, Requests};
+use crate::model::{Cluster, Endpoint, Mirror, Requests, RetryPolicy};
 use crate::parts::Destination;
 use crate::read::Field;
+
+use super::mirror::{self, Policy};
 
 /// Every cluster that was declared, usable or not.
 #[derive(Default)]
@@ -21,6 +23,12 @@ pub(super) struct Declared<'a> {
     pub(super) settings: Option<Settings<'a>>,
     /// What declares it to speak nothing but HTTP/2.
     pub(super) http2_only: Option<Field<'a>>,
+    /// Where its own mirror policies stand, ...
+    pub(super) policy_fields: Vec<Field<'a>>,
+    /// ... and what they are, once all clusters are known.
+    pub(super) policies: Vec<Policy>,
+    /// Its own retry policy, and where it stands.
+    pub(super) retry: Option<(Field<'a>, RetryPolicy)>,
 }
 
 /// The mirror that a cluster becomes if a route mirrors to it.
@@ -70,6 +78,33 @@ impl<'a> Upstreams<'a> {
         field.refuse(format!("{words} '{name}'"), help)
     }
 
+    /// Reads the clusters' own mirror policies. All clusters have been declared.
+    pub(super) fn decode_policies(&mut self) {
+        for index in 0..self.declared.len() {
+            let fields = self.declared.get_mut(index).map(|d| std::mem::take(&mut d.policy_fields));
+            let fields = fields.unwrap_or_default();
+            let policies = fields.iter().filter_map(|field| mirror::decode(field, self)).collect();
+            if let Some(declared) = self.declared.get_mut(index) {
+                declared.policies = policies;
+            }
+        }
+    }
+
+    /// A cluster's own mirror policies, which go before those of routes.
+    pub(super) fn policies(&self, cluster: usize) -> &[Policy] {
+        self.declared.get(cluster).map_or(&[], |declared| &declared.policies)
+    }
+
+    /// A cluster's own retry policy, which goes before those of routes.
+    pub(super) fn retry(&self, cluster: usize) -> Option<&RetryPolicy> {
+        self.declared.get(cluster)?.retry.as_ref().map(|(_, policy)| policy)
+    }
+
+    /// Where a cluster leads, if it is usable.
+    pub(super) fn endpoints(&self, cluster: usize) -> Option<&[Endpoint]> {
+        self.declared.get(cluster)?.cluster.as_ref().map(|cluster| cluster.endpoints.as_slice())
+    }
+
     /// The mirror of a cluster, made on first use.
     pub(super) fn mirror(&mut self, cluster: usize) -> Option<usize> {
         if let Some(index) = self.mirrors.iter().position(|other| other.mirror.cluster == cluster) {
@@ -90,7 +125,17 @@ impl<'a> Upstreams<'a> {
     /// All clusters and mirrors; `None` if any cluster was refused.
     pub(super) fn finish(self) -> Option<(Vec<Cluster>, Vec<Destination<'a>>)> {
         for (index, declared) in self.declared.iter().enumerate() {
-            let mirrored = self.mirrors.iter().any(|destination| destination.mirror.cluster == index);
+            let mirror = self.mirrors.iter().find(|destination| destination.mirror.cluster == index);
+            let mirrored = mirror.is_some();
+            if let (Some(destination), Some((field, _))) = (mirror, &declared.retry)
+                && destination.durable.is_none()
+            {
+                field.warn(
+                    "has no effect on copies: from memory each has one attempt",
+                    "write `delivery: durable` in the cluster's `metadata.filter_metadata.mimir_mirror`: copies of \
+                     writes are then repeated until the mirror has them",
+                );
+            }
             if let Some(settings) = declared.settings.as_ref().filter(|_| !mirrored) {
                 settings.field.warn(
                     "has no effect: no route mirrors to this cluster",

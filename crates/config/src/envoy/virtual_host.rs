@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::{Domain, RouteHeaders, VirtualHost};
-use crate::read::Field;
+use crate::read::{Field, Object};
 use crate::source::Span;
 
+use super::action::Inherited;
 use super::mirror::{self, Policy};
 use super::upstreams::Upstreams;
-use super::{added, route, unsupported};
+use super::{added, retry, route, unsupported};
+
+/// Envoy's default for `max_direct_response_body_size_bytes`.
+const BODY_MAX: u32 = 4096;
 
 /// A decoded RouteConfiguration.
 pub(super) struct RouteConfig {
@@ -17,6 +21,7 @@ pub(super) struct RouteConfig {
     pub(super) virtual_hosts: Vec<VirtualHost>,
     pub(super) headers: Arc<RouteHeaders>,
     pub(super) most_specific_headers_win: bool,
+    pub(super) ignore_port_in_host_matching: bool,
 }
 
 /// Decodes a RouteConfiguration.
@@ -28,8 +33,15 @@ pub(super) fn route_config(field: &Field<'_>, upstreams: &mut Upstreams<'_>) -> 
     let most_specific =
         object.take("most_specific_header_mutations_wins").map_or(Some(false), |field| field.boolean());
     let hosts = object.require("virtual_hosts", "write a virtual host with `domains: [\"*\"]` and `routes`");
+    let body_max = object.take("max_direct_response_body_size_bytes");
+    let body_max = body_max.map_or(Some(BODY_MAX), |field| field.whole(0, 1 << 20));
+    let ignore_port = object.take("ignore_port_in_host_matching").and_then(|field| field.boolean());
+    // Clusters of a file are always checked, as in Envoy.
+    object.take("validate_clusters").and_then(|field| field.boolean());
     object.finish(unsupported::ROUTE_CONFIG);
-    let inherited = Above {
+    let levels = Above {
+        policies: &policies,
+        body_max: body_max?,
         headers: Arc::new(headers.clone().unwrap_or_default()),
         most_specific_headers_win: most_specific.unwrap_or_default(),
     };
@@ -38,7 +50,7 @@ pub(super) fn route_config(field: &Field<'_>, upstreams: &mut Upstreams<'_>) -> 
     let mut decoded = Vec::new();
     let mut complete = true;
     for field in hosts?.list() {
-        let host = decode(&field, (&policies, &inherited), &mut domains, upstreams);
+        let host = decode(&field, &levels, &mut domains, upstreams);
         if let Some(host) = &host
             && names.insert(host.name.clone(), field.key).is_some()
         {
@@ -51,49 +63,73 @@ pub(super) fn route_config(field: &Field<'_>, upstreams: &mut Upstreams<'_>) -> 
         complete &= host.is_some();
         decoded.extend(host);
     }
-    let Above { headers: own, most_specific_headers_win } = inherited;
     headers?;
-    let config = RouteConfig { name, virtual_hosts: decoded, headers: own, most_specific_headers_win };
-    complete.then_some(config)
+    complete.then_some(RouteConfig {
+        name,
+        virtual_hosts: decoded,
+        headers: levels.headers,
+        most_specific_headers_win: levels.most_specific_headers_win,
+        ignore_port_in_host_matching: ignore_port.unwrap_or(false),
+    })
 }
 
-/// What a route configuration says about headers.
-struct Above {
+/// What virtual hosts take over.
+struct Above<'a> {
+    policies: &'a [Policy],
+    body_max: u32,
     headers: Arc<RouteHeaders>,
     most_specific_headers_win: bool,
 }
 
 fn decode(
     field: &Field<'_>,
-    (inherited, above): (&[Policy], &Above),
+    levels: &Above<'_>,
     domains: &mut Domains,
     upstreams: &mut Upstreams<'_>,
 ) -> Option<VirtualHost> {
     let mut object = field.object()?;
     let name = object.require("name", "name the virtual host: `name: all`").and_then(|field| field.name());
     let own = mirror::policies(&mut object, upstreams);
-    let policies = if own.is_empty() { inherited } else { &own };
     let headers = added::route_headers(&mut object);
+    let retry = object.take("retry_policy").map_or(Some(None), |field| retry::decode(&field).map(Some));
+    let counts = attempt_counts(&mut object);
     let domains = object
         .require("domains", "write the hosts it serves: `domains: [\"*\"]`")
         .and_then(|field| domains.decode(&field));
     let routes =
         object.require("routes", "write a route: `routes: [{ match: { prefix: \"/\" }, route: ... }]`");
     object.finish(unsupported::VIRTUAL_HOST);
+    let retry = retry?;
+    let inherited = Inherited {
+        policies: if own.is_empty() { levels.policies } else { &own },
+        retry: retry.as_ref(),
+        attempt_count_in_request: counts.0,
+        attempt_count_in_response: counts.1,
+    };
     let headers = Arc::new(headers?);
     let mut decoded = Vec::new();
     let mut complete = true;
     for field in routes.iter().flat_map(Field::list) {
-        let mut route = route::decode(&field, policies, upstreams);
+        let mut route = route::decode(&field, inherited, levels.body_max, upstreams);
         if let Some(route) = &mut route {
-            let levels = [&route.headers, &headers, &above.headers];
-            route.levels = RouteHeaders::in_order(levels, above.most_specific_headers_win);
+            let order = [&route.headers, &headers, &levels.headers];
+            route.levels = RouteHeaders::in_order(order, levels.most_specific_headers_win);
         }
         complete &= route.is_some();
         decoded.extend(route);
     }
     let name = name?.to_owned();
     complete.then_some(VirtualHost { name, domains: domains?, routes: decoded, headers })
+}
+
+/// Whether the primary and the client are told the number of attempts.
+fn attempt_counts(object: &mut Object<'_>) -> (bool, bool) {
+    let mut flag = |name| {
+        let set = object.take(name).filter(|field| field.boolean() == Some(true));
+        set.and_then(|field| field.refuse_key("is not supported by this version", "", "remove it"))
+            .unwrap_or(false)
+    };
+    (flag("include_request_attempt_count"), flag("include_attempt_count_in_response"))
 }
 
 /// The domains of one route configuration, each in one virtual host only.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ClientHttp, RouteHeaders, VirtualHost};
+use super::{ClientHttp, RouteHeaders, TargetRules, VirtualHost};
 
 /// Envoy's HTTP connection manager, as far as it is supported.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct HttpManager {
     pub max_request_headers_kb: u32,
     /// Protocols and connections of clients.
     pub protocols: ClientHttp,
+    /// What is made of a request's target before a route is looked for.
+    pub targets: TargetRules,
 }
 
 /// Which headers the proxy itself touches.

@@ -1,11 +1,10 @@
 //! Routing: which requests go where, and which copies are made of them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{AddedHeader, RouteHeaders};
+use super::{Action, AddedHeader, Forward, RouteHeaders, RouteMatch};
 
 /// Routes of a set of domains.
 #[derive(Debug, Clone)]
@@ -38,27 +37,25 @@ pub enum Domain {
 pub struct Route {
     /// `name`, may be empty.
     pub name: String,
-    /// Which request paths (query excluded).
-    pub path: PathMatch,
-    /// Index into [`Config::clusters`](super::Config::clusters): the primary.
-    pub cluster: usize,
-    /// From the end of the request to the end of the answer; `None` is off. Envoy default 15 s.
-    pub timeout: Option<Duration>,
-    /// Copies to send.
-    pub mirrors: Vec<MirrorPolicy>,
+    /// Which requests.
+    pub matches: RouteMatch,
+    /// What becomes of them.
+    pub action: Action,
     /// What the route itself changes in headers.
     pub headers: Arc<RouteHeaders>,
     /// What is changed in the headers of its requests: by the route and by the levels above it, in this order.
     pub levels: Vec<Arc<RouteHeaders>>,
 }
 
-/// How a route matches a request path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PathMatch {
-    /// The path begins so.
-    Prefix(String),
-    /// The path is exactly so.
-    Path(String),
+impl Route {
+    /// Where its requests go, if it does not answer them itself.
+    #[must_use]
+    pub fn forward(&self) -> Option<&Forward> {
+        match &self.action {
+            Action::Forward(forward) => Some(forward),
+            Action::Respond(_) | Action::Redirect(_) => None,
+        }
+    }
 }
 
 /// One copy of a route's requests.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::address::{self, Url};
 use crate::model::{
-    Admin, ClientHttp, Cluster, Conventions, Discovery, Domain, Host, HttpManager, Listener, LookupFamily,
-    Mirror, MirrorPolicy, Node, PathMatch, Process, Route, UpstreamHttp, VirtualHost,
+    Action, Admin, ClientHttp, Cluster, Conventions, Discovery, Domain, Forward, Host, HttpManager, Listener,
+    LookupFamily, Mirror, MirrorPolicy, Node, PathMatch, Process, Route, RouteMatch, TargetRules,
+    UpstreamHttp, VirtualHost,
 };
 use crate::parts::{Destination, Parts};
 use crate::read::{Field, Object, Unsupported};
@@ -73,10 +74,8 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
             address: listen,
             http: http(Route {
                 name: String::new(),
-                path: PathMatch::Prefix("/".to_owned()),
-                cluster: 0,
-                timeout,
-                mirrors: policies,
+                matches: RouteMatch::of(PathMatch::Prefix("/".to_owned())),
+                action: Action::Forward(Box::new(Forward::to(0, timeout, policies))),
                 headers: Arc::default(),
                 levels: Vec::new(),
             }),
@@ -106,6 +105,7 @@ fn http(route: Route) -> HttpManager {
         idle_timeout: Some(Duration::from_secs(3600)),
         max_request_headers_kb: 60,
         protocols: ClientHttp::default(),
+        targets: TargetRules::default(),
     }
 }
 

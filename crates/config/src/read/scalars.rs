@@ -61,6 +61,12 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// Any whole number that JSON's own can hold.
+    pub(crate) fn integer(&self) -> Option<i64> {
+        let number = self.number()?;
+        number.whole.or_else(|| self.refuse(format!("`{}` is not a whole number", number.raw), ""))
+    }
+
     /// Any finite number.
     pub(crate) fn decimal(&self) -> Option<f64> {
         self.number().map(|number| number.value)

@@ -17,8 +17,8 @@ pub(super) use protocol::{
     UPSTREAM_HTTP1_OPTIONS, UPSTREAM_PROTOCOL_OPTIONS,
 };
 pub(super) use route::{
-    HEADER_MUTATION, HEADER_VALUE, MIRROR_POLICY, ROUTE, ROUTE_ACTION, ROUTE_CONFIG, ROUTE_MATCH,
-    VIRTUAL_HOST,
+    DATA_SOURCE, DIRECT_RESPONSE, HEADER_MUTATION, HEADER_VALUE, MIRROR_POLICY, QUERY_MATCHER, RETRY_POLICY,
+    ROUTE, ROUTE_ACTION, ROUTE_CONFIG, ROUTE_MATCH, STRING_MATCHER, VIRTUAL_HOST,
 };
 
 const REMOVE: &str = "remove it";
@@ -183,12 +183,7 @@ pub(super) const HCM: &[Unsupported] = &[
     group("tracing", "there is no tracing", REMOVE),
     group("http3_protocol_options", "HTTP/3 is not supported", REMOVE),
     group("upgrade_configs", "upgrades (websocket) are not supported", REMOVE),
-    group(
-        "normalize_path merge_slashes path_with_escaped_slashes_action path_normalization_options \
-         strip_matching_host_port strip_any_host_port strip_trailing_host_dot",
-        "paths and hosts are passed on as received",
-        REMOVE,
-    ),
+    group("path_normalization_options", "paths are passed on as received", REMOVE),
     group(
         "forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher",
         "client certificates are not read",

@@ -35,8 +35,6 @@ pub(in crate::envoy) const HTTP3_PROTOCOL_OPTIONS: &[Unsupported] =
 pub(in crate::envoy) const UPSTREAM_PROTOCOL_OPTIONS: &[Unsupported] = &[
     group("upstream_http_protocol_options", "clusters are reached in plain HTTP", REMOVE),
     group("http_filters", NO_FILTERS, REMOVE),
-    group("request_mirror_policies", "routes name the mirrors", "write it into the `route` that leads here"),
-    group("retry_policy", "requests are not retried by clusters", REMOVE),
     group("hash_policy", "requests are not hashed onto endpoints", REMOVE),
     group("outlier_detection header_validation_config", "", REMOVE),
 ];

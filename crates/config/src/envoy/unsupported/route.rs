@@ -3,8 +3,7 @@
 use super::{NO_FILTERS, NO_TLS, NO_XDS, REMOVE, TLS_HELP, group};
 use crate::read::Unsupported;
 
-const NO_RETRY: &str = "requests are not retried by routes";
-const NO_REWRITE: &str = "requests reach the primary as the client sent them";
+const NO_RETRY: &str = "a request is never sent to two endpoints at once";
 const NO_RATE_LIMIT: &str = "this proxy does not limit rates";
 
 pub(in crate::envoy) const ROUTE_CONFIG: &[Unsupported] = &[
@@ -16,8 +15,7 @@ pub(in crate::envoy) const ROUTE_CONFIG: &[Unsupported] = &[
     ),
     group("typed_per_filter_config", NO_FILTERS, REMOVE),
     group(
-        "validate_clusters max_direct_response_body_size_bytes cluster_specifier_plugins \
-         ignore_port_in_host_matching vhost_header ignore_path_parameters_in_path_matching metadata \
+        "cluster_specifier_plugins vhost_header ignore_path_parameters_in_path_matching metadata \
          route_specifiers",
         "",
         REMOVE,
@@ -25,12 +23,8 @@ pub(in crate::envoy) const ROUTE_CONFIG: &[Unsupported] = &[
 ];
 
 pub(in crate::envoy) const VIRTUAL_HOST: &[Unsupported] = &[
-    group(
-        "retry_policy retry_policy_typed_config hedge_policy include_request_attempt_count \
-         include_attempt_count_in_response include_is_timeout_retry_header",
-        NO_RETRY,
-        REMOVE,
-    ),
+    group("hedge_policy", NO_RETRY, "remove it; `retry_policy` repeats requests one after the other"),
+    group("retry_policy_typed_config include_is_timeout_retry_header", "", "remove it; write `retry_policy`"),
     group("rate_limits", NO_RATE_LIMIT, REMOVE),
     group("require_tls", NO_TLS, TLS_HELP),
     group(
@@ -44,9 +38,9 @@ pub(in crate::envoy) const VIRTUAL_HOST: &[Unsupported] = &[
 
 pub(in crate::envoy) const ROUTE: &[Unsupported] = &[
     group(
-        "redirect direct_response filter_action non_forwarding_action",
-        "every route forwards to a cluster",
-        "remove this route, or write `route: { cluster: ... }`",
+        "filter_action non_forwarding_action",
+        "a route forwards, answers or redirects",
+        "write `route: { cluster: ... }`, `direct_response` or `redirect`",
     ),
     group("typed_per_filter_config per_filter_config", NO_FILTERS, REMOVE),
     group(
@@ -59,17 +53,19 @@ pub(in crate::envoy) const ROUTE: &[Unsupported] = &[
 ];
 
 pub(in crate::envoy) const ROUTE_MATCH: &[Unsupported] = &[
+    group("connect_matcher", "tunnels (CONNECT) are not supported", "remove this route"),
+    group("path_match_policy", "", "write `prefix`, `path`, `path_separated_prefix` or `safe_regex`"),
     group(
-        "safe_regex regex connect_matcher path_separated_prefix path_match_policy",
-        "paths are matched by `prefix` or `path`",
-        "write `prefix` or `path`, one route for each",
+        "cookies",
+        "cookies are not taken apart",
+        "match the header: `headers: [{ name: cookie, string_match: { contains: \"a=1\" } }]`",
     ),
     group(
-        "case_sensitive runtime_fraction headers query_parameters cookies grpc tls_context \
-         dynamic_metadata filter_state",
-        "routes match on the path only",
-        "remove it; match with `prefix` or `path`",
+        "tls_context",
+        "client certificates are not matched by routes",
+        "remove it; a listener with `require_client_certificate` lets in whoever has one",
     ),
+    group("dynamic_metadata filter_state", NO_FILTERS, "remove it; match a header"),
 ];
 
 pub(in crate::envoy) const ROUTE_ACTION: &[Unsupported] = &[
@@ -80,18 +76,12 @@ pub(in crate::envoy) const ROUTE_ACTION: &[Unsupported] = &[
         "a primary is named in the file, not by a request",
         "write `cluster: mimir_primary`",
     ),
-    group("retry_policy retry_policy_typed_config hedge_policy", NO_RETRY, "remove it; the client retries"),
-    group(
-        "prefix_rewrite regex_rewrite path_rewrite_policy path_rewrite host_rewrite_literal \
-         auto_host_rewrite host_rewrite_header host_rewrite_path_regex host_rewrite \
-         auto_host_rewrite_header append_x_forwarded_host",
-        NO_REWRITE,
-        "remove it; a mirror policy has its own `host_rewrite_literal`",
-    ),
+    group("hedge_policy", NO_RETRY, "remove it; `retry_policy` repeats requests one after the other"),
+    group("retry_policy_typed_config", "", "write `retry_policy`"),
+    group("path_rewrite_policy path_rewrite", "", "write `prefix_rewrite` or `regex_rewrite`"),
     group("rate_limits include_vh_rate_limits", NO_RATE_LIMIT, REMOVE),
     group("hash_policy", "requests are not hashed onto endpoints", REMOVE),
     group("upgrade_configs", "upgrades (websocket) are not supported", REMOVE),
-    group("idle_timeout", "", "remove it; set `stream_idle_timeout` of the connection manager"),
     group(
         "metadata_match flush_timeout early_data_policy priority cors max_grpc_timeout \
          grpc_timeout_offset internal_redirect_policy internal_redirect_action max_internal_redirects \
@@ -106,6 +96,29 @@ pub(in crate::envoy) const MIRROR_POLICY: &[Unsupported] = &[group(
     "there is no runtime, so that Envoy would mirror nothing",
     "remove it, or write `runtime_fraction: { default_value: { numerator: 100 } }`",
 )];
+
+pub(in crate::envoy) const STRING_MATCHER: &[Unsupported] =
+    &[group("custom", "", "write `exact`, `prefix`, `suffix`, `contains` or `safe_regex`")];
+
+pub(in crate::envoy) const QUERY_MATCHER: &[Unsupported] =
+    &[group("value regex", "v1's spelling", "write `string_match: { exact: ... }` or `{ safe_regex: ... }`")];
+
+pub(in crate::envoy) const DIRECT_RESPONSE: &[Unsupported] =
+    &[group("body_format", "answers are not formatted", "write the text as `body: { inline_string: ... }`")];
+
+pub(in crate::envoy) const DATA_SOURCE: &[Unsupported] =
+    &[group("watched_directory", "the file is read once, at the start", REMOVE)];
+
+pub(in crate::envoy) const RETRY_POLICY: &[Unsupported] = &[
+    group(
+        "rate_limited_retry_back_off",
+        "pauses between attempts are chosen here",
+        "remove it; the client honours `Retry-After`",
+    ),
+    group("retry_priority", "endpoints have no priorities", REMOVE),
+    group("retry_options_predicates", "", REMOVE),
+    group("per_try_idle_timeout", "", "remove it; write `per_try_timeout`"),
+];
 
 pub(in crate::envoy) const HEADER_MUTATION: &[Unsupported] =
     &[group("remove_on_match", "", "write one `remove` for each header")];
