@@ -50,7 +50,7 @@ pub(super) fn redirect(field: &Field<'_>) -> Option<Redirect> {
     let port = object.take("port_redirect").map_or(Some(0), |field| field.whole(0, 65535));
     let path = path(&mut object);
     let strip = object.take("strip_query").and_then(|field| field.boolean());
-    object.finish(&[]);
+    object.finish(unsupported::REDIRECT);
     Some(Redirect {
         status: status?,
         scheme: scheme?,

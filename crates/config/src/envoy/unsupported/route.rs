@@ -106,6 +106,9 @@ pub(in crate::envoy) const QUERY_MATCHER: &[Unsupported] =
 pub(in crate::envoy) const DIRECT_RESPONSE: &[Unsupported] =
     &[group("body_format", "answers are not formatted", "write the text as `body: { inline_string: ... }`")];
 
+pub(in crate::envoy) const REDIRECT: &[Unsupported] =
+    &[group("path_rewrite", "", "write `path_redirect`, `prefix_rewrite` or `regex_rewrite`")];
+
 pub(in crate::envoy) const DATA_SOURCE: &[Unsupported] =
     &[group("watched_directory", "the file is read once, at the start", REMOVE)];
 
@@ -116,7 +119,7 @@ pub(in crate::envoy) const RETRY_POLICY: &[Unsupported] = &[
         "remove it; the client honours `Retry-After`",
     ),
     group("retry_priority", "endpoints have no priorities", REMOVE),
-    group("retry_options_predicates", "", REMOVE),
+    group("retry_options_predicates refresh_cluster_on_retry", "", REMOVE),
     group("per_try_idle_timeout", "", "remove it; write `per_try_timeout`"),
 ];
 
