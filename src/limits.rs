@@ -44,6 +44,11 @@ pub(crate) const UPSTREAM_IDLE_MAX: usize = 1024;
 /// Longest time for a client's request head to arrive once its first byte has, and for an answer's bytes to be taken,
 /// where the configuration sets no limit of its own.
 pub(crate) const CLIENT_STALL: Duration = Duration::from_secs(300);
+/// Longest silence of the other process while sockets are handed over.
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
+/// After another process has taken over: a client connection without a request for so long is closed. Before, its next
+/// answer asks the client to close it, which costs the client nothing.
+pub(crate) const PARTING_IDLE: Duration = Duration::from_secs(5);
 /// How long the start waits for the first answers of DNS.
 pub(crate) const FIRST_RESOLUTION: Duration = Duration::from_secs(5);
 

@@ -71,6 +71,13 @@ fn main() -> ExitCode {
 }
 
 fn serve(flags: &Serve) -> ExitCode {
+    if flags.restart.hot_restart_version {
+        let version =
+            if flags.restart.disable_hot_restart { "disabled" } else { lifecycle::HOT_RESTART_VERSION };
+        // Envoy prints this to standard error.
+        complain(version);
+        return ExitCode::SUCCESS;
+    }
     let origin = flags.origin();
     if let Some(contradiction) = flags.contradiction() {
         return fail(&format!("error: {contradiction}"));

@@ -38,6 +38,8 @@ const DRAIN_LOOK: Duration = Duration::from_millis(20);
 pub(crate) enum Phase {
     /// Serving.
     Serving,
+    /// Another process takes the new connections; those here end when their clients agree, and copies are finished.
+    Parting,
     /// No new connections; requests and copies in progress are finished.
     Draining,
     /// Leave now; what has no outcome yet is booked.
@@ -102,6 +104,13 @@ async fn run(plan: Plan) {
             }
         }
     }
+    if *phase.borrow() == Phase::Parting {
+        let over = phase.wait_for(|phase| *phase > Phase::Parting);
+        tokio::select! {
+            () = part(&core, &connections, &mut inbox, started) => {}
+            _ = over => {}
+        }
+    }
     // Connections that were handed over before the acceptors stopped are served too.
     while let Ok(accepted) = inbox.try_recv() {
         connections.serve(accepted);
@@ -113,6 +122,29 @@ async fn run(plan: Plan) {
         _ = leaving => {}
     }
     core.mirrors.shutdown();
+}
+
+/// Serves what was accepted here to its end, when another process accepts. Ready once no copy is without an outcome.
+async fn part(
+    core: &Core,
+    connections: &Rc<Connections>,
+    inbox: &mut mpsc::Receiver<Accepted>,
+    started: Instant,
+) {
+    connections.part();
+    let mut look = tokio::time::interval(DRAIN_LOOK);
+    let mut accepting = true;
+    while accepting || !connections.is_empty() || core.stats.load() > 0 {
+        tokio::select! {
+            accepted = inbox.recv(), if accepting => match accepted {
+                Some(accepted) => connections.serve(accepted),
+                None => accepting = false,
+            },
+            _ = look.tick() => tend(core, connections, started),
+        }
+    }
+    core.lifecycle.count_without_clients();
+    drained(core, connections, started).await;
 }
 
 /// Lets waiting copies go.

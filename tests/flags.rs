@@ -8,7 +8,7 @@ use crate::dsl::proxy::Program;
 use crate::dsl::{Config, Proxy, Reply, Request, Upstream, until};
 
 /// The flags that a case adds to `--mode validate -c FILE`, its exit code, and words that both print when it is not 0.
-const VALIDATED: [(&str, i32, &str); 53] = [
+const VALIDATED: [(&str, i32, &str); 66] = [
     ("", 0, ""),
     ("-l debug", 0, ""),
     ("-l warn", 0, ""),
@@ -60,6 +60,19 @@ const VALIDATED: [(&str, i32, &str); 53] = [
     ("--stats-tag a", 1, "misformatted stats-tag 'a'"),
     ("--stats-tag a-b:c", 1, "misformatted stats-tag 'a-b:c' contains invalid char in 'a-b'"),
     ("--stats-tag a:b.c", 1, "misformatted stats-tag 'a:b.c' contains invalid char in 'b.c'"),
+    ("--base-id 3 --restart-epoch 1", 0, ""),
+    ("--base-id x", 1, "--base-id"),
+    ("--base-id-path base-id", 0, ""),
+    ("--use-dynamic-base-id", 0, ""),
+    ("--use-dynamic-base-id --restart-epoch 1", 1, "cannot use --restart-epoch=1 with --use-dynamic-base-id"),
+    ("--disable-hot-restart", 0, ""),
+    ("--socket-path @foo", 0, ""),
+    ("--socket-mode 600", 0, ""),
+    ("--parent-shutdown-time-s 3", 0, ""),
+    ("--parent-shutdown-time-s x", 1, "--parent-shutdown-time-s"),
+    ("--skip-hot-restart-on-no-parent", 0, ""),
+    ("--skip-hot-restart-parent-stats", 0, ""),
+    ("--restart-epoch x", 1, "--restart-epoch"),
     ("--no-such-flag", 1, "--no-such-flag"),
     ("argument", 1, "argument"),
     ("-- ignored", 0, ""),
@@ -131,6 +144,15 @@ fn each_way_to_ask_for_less_than_a_proxy_ends_as_with_envoy() {
         let version =
             out.strip_prefix(&format!("\n{name}  version: ")).and_then(|rest| rest.strip_suffix("\n\n"));
         assert_eq!(version.map(|version| version.split('/').count()), Some(5), "{program:?}: {out:?}");
+        for flags in [&["--hot-restart-version"][..], &["--hot-restart-version", "--disable-hot-restart"]] {
+            let (code, out, err) = run(bare(program), &dir, flags);
+            assert_eq!(
+                (code, out.as_str(), err.lines().count()),
+                (Some(0), "", 1),
+                "{program:?} {flags:?}: {err}"
+            );
+            assert_eq!(err.trim_end() == "disabled", flags.len() > 1, "{program:?} {flags:?}: {err}");
+        }
         let (code, out, _) = run(bare(program), &dir, &["--help"]);
         assert!(code == Some(0) && out.contains("--config-path"), "{program:?}: {out}");
     }

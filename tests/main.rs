@@ -15,6 +15,7 @@
 
 mod dsl;
 
+mod activation;
 mod admin;
 mod admin_beside_envoy;
 mod backlog_command;
@@ -55,6 +56,7 @@ mod process;
 mod refusals;
 mod routing;
 mod soak;
+mod upgrade;
 mod when_answered;
 
 /// A test file that no `mod` line names would never run, and nobody would notice.

@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue};
 use tokio::sync::{mpsc, watch};
 
 use super::{Command, View};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Generation, Lifecycle};
 use crate::mirror::ledger::Ledger;
 use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
@@ -56,6 +56,7 @@ pub(crate) fn new() -> Fixture {
         options: serde_json::json!({"concurrency": 2}),
         tags: Vec::new(),
         loggers: crate::log::Loggers::silent(),
+        generation: Generation { followed: true, epoch: 2, number: 3, first_start_ms: 0 },
         commands: send,
     };
     Fixture { view, commands }

@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 
 use books::Books;
 
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Generation, Lifecycle};
 use crate::log::Loggers;
 use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
@@ -92,6 +92,8 @@ pub(crate) struct View {
     pub(crate) tags: Vec<(&'static str, String)>,
     /// Levels of log lines.
     pub(crate) loggers: Loggers,
+    /// Its place in a line of upgrades.
+    pub(crate) generation: Generation,
     /// Commands go here.
     pub(crate) commands: mpsc::Sender<Command>,
 }

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::View;
 use super::answer::Answer;
 use super::query::Query;
+use crate::lifecycle::HOT_RESTART_VERSION;
+use crate::stats::mirror::unix_ms;
 
 /// `/ready`: 200 while new requests are welcome.
 pub(crate) fn ready(view: &View, _: &Query) -> Answer {
@@ -18,12 +20,13 @@ pub(crate) fn ready(view: &View, _: &Query) -> Answer {
 /// `/server_info`.
 pub(crate) fn server_info(view: &View, _: &Query) -> Answer {
     let uptime = format!("{}s", view.stats.started.elapsed().as_secs());
+    let all = unix_ms().saturating_sub(view.generation.first_start_ms) / 1000;
     Answer::json(&json!({
         "version": concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")),
         "state": view.lifecycle.name(),
         "uptime_current_epoch": uptime,
-        "uptime_all_epochs": uptime,
-        "hot_restart_version": "disabled",
+        "uptime_all_epochs": format!("{all}s"),
+        "hot_restart_version": restart_version(view),
         "command_line_options": view.options,
         "node": whole_node(view),
         "hot_restart_initializing": false,
@@ -87,8 +90,12 @@ pub(crate) fn runtime(view: &View, _: &Query) -> Answer {
 }
 
 /// `/hot_restart_version`.
-pub(crate) fn hot_restart_version(_: &View, _: &Query) -> Answer {
-    Answer::text("disabled\n")
+pub(crate) fn hot_restart_version(view: &View, _: &Query) -> Answer {
+    Answer::text(restart_version(view))
+}
+
+fn restart_version(view: &View) -> &'static str {
+    if view.generation.followed { HOT_RESTART_VERSION } else { "disabled" }
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ fn pages_are_served_on_one_connection_with_envoys_headers() {
         ("/clusters?format=json", "application/json", "\"cluster_statuses\""),
         ("/config_dump", "application/json", "envoy.admin.v3.BootstrapConfigDump"),
         ("/help", "text/plain; charset=UTF-8", "admin commands are:\n  /: Admin home page\n"),
-        ("/hot_restart_version", "text/plain; charset=UTF-8", "disabled\n"),
+        ("/hot_restart_version", "text/plain; charset=UTF-8", "1.0"),
         ("/listeners", "text/plain; charset=UTF-8", "ingress::127.0.0.1:9900\n"),
         ("/memory", "application/json", "\"allocated\": \""),
         ("/ready", "text/plain; charset=UTF-8", "LIVE\n"),

@@ -31,6 +31,9 @@ pub(crate) struct Compat {
     /// Nobody warns of deprecated spellings.
     #[arg(long)]
     pub(crate) skip_deprecated_logs: bool,
+    /// Statistics begin anew with each process.
+    #[arg(long)]
+    pub(crate) skip_hot_restart_parent_stats: bool,
     /// There are no extensions to disable.
     #[arg(long, value_name = "NAMES")]
     pub(crate) disable_extensions: Option<String>,
@@ -71,6 +74,11 @@ impl Compat {
             (self.reject_unknown_dynamic_fields, "--reject-unknown-dynamic-fields", no_dynamic),
             (self.ignore_unknown_dynamic_fields, "--ignore-unknown-dynamic-fields", no_dynamic),
             (self.skip_deprecated_logs, "--skip-deprecated-logs", "nobody warns of deprecated spellings"),
+            (
+                self.skip_hot_restart_parent_stats,
+                "--skip-hot-restart-parent-stats",
+                "statistics begin anew with each process",
+            ),
             (self.disable_extensions.is_some(), "--disable-extensions", "there are no extensions"),
             (!self.ignored.is_empty(), "--", "what follows it is ignored"),
         ];

@@ -5,6 +5,7 @@
 
 mod compat;
 mod report;
+mod restart;
 mod serve;
 mod values;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use restart::HotRestart;
 pub(crate) use serve::{Mode, Serve};
 
 /// Mirrors requests: every request goes to the primary, whose answer the client gets; a copy goes to each mirror in

@@ -1,5 +1,7 @@
 //! The command line as `/server_info` reports it: Envoy's fields, and what they are here.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use super::compat::DrainStrategy;
@@ -10,14 +12,11 @@ impl Serve {
     /// For `/server_info`.
     pub(crate) fn report(&self) -> Value {
         let flags = &self.compat;
-        let text = |path: &Option<std::path::PathBuf>| {
-            path.as_ref().map_or_else(String::new, |path| path.display().to_string())
-        };
         let split = |text: &Option<String>| -> Vec<String> {
             text.iter().flat_map(|text| text.split(',')).map(str::to_owned).collect()
         };
         let components: Vec<_> = self.component_log_level.iter().map(components::Changes::text).collect();
-        json!({
+        let mut report = json!({
             "concurrency": self.workers(),
             "config_path": text(&self.config_path),
             "config_yaml": if self.config_yaml.is_some() { "[not shown]" } else { "" },
@@ -49,6 +48,30 @@ impl Serve {
             "log_stacktrace_single_entry": flags.log_stacktrace_single_entry,
             "disabled_extensions": split(&flags.disable_extensions),
             "stats_tag": self.stats_tag.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>(),
+        });
+        if let (Some(all), Value::Object(restart)) = (report.as_object_mut(), self.restart_report()) {
+            all.extend(restart);
+        }
+        report
+    }
+
+    fn restart_report(&self) -> Value {
+        let restart = &self.restart;
+        json!({
+            "parent_shutdown_time": format!("{}s", restart.parent_shutdown_time_s),
+            "base_id": restart.base_id.unwrap_or_default().to_string(),
+            "use_dynamic_base_id": restart.use_dynamic_base_id,
+            "base_id_path": text(&restart.base_id_path),
+            "restart_epoch": restart.epoch(),
+            "disable_hot_restart": restart.disable_hot_restart,
+            "socket_path": restart.socket_path,
+            "socket_mode": restart.socket_mode.unwrap_or_default(),
+            "skip_hot_restart_on_no_parent": restart.skip_hot_restart_on_no_parent,
+            "skip_hot_restart_parent_stats": self.compat.skip_hot_restart_parent_stats,
         })
     }
+}
+
+fn text(path: &Option<PathBuf>) -> String {
+    path.as_ref().map_or_else(String::new, |path| path.display().to_string())
 }

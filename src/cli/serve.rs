@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
 use super::compat::Compat;
+use super::restart::HotRestart;
 use super::values;
 use crate::log::{self, components};
 
@@ -83,6 +84,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "NAME:VALUE", value_parser = values::stats_tag)]
     pub(crate) stats_tag: Vec<(String, String)>,
     #[command(flatten)]
+    pub(crate) restart: HotRestart,
+    #[command(flatten)]
     pub(crate) compat: Compat,
 }
 
@@ -128,7 +131,7 @@ impl Serve {
         if self.compat.enable_fine_grain_logging && self.component_log_level.is_some() {
             return Some("--component-log-level will not work with --enable-fine-grain-logging".to_owned());
         }
-        None
+        self.restart.contradiction()
     }
 
     /// What to call the configuration in messages.

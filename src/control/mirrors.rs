@@ -19,21 +19,35 @@ pub(super) struct Running(Vec<Mirror>);
 
 #[derive(Debug)]
 struct Mirror {
+    name: String,
     pace: Arc<Pace>,
     durable: Option<Durable>,
+    /// An operator wants nothing sent.
+    paused: bool,
+    /// The process before this one still has copies for it.
+    after_another: bool,
+}
+
+impl Mirror {
+    fn settle(&self) {
+        self.pace.hold(self.paused || self.after_another);
+    }
 }
 
 impl Running {
-    /// Starts what durable mirrors need, and lets the workers in.
+    /// Starts what durable mirrors need, and lets the workers in. Of the mirrors in `awaited` the process before this one
+    /// has earlier copies: nothing is sent to them until [`Self::release`].
     pub(super) fn start(
         config: &Arc<Config>,
         stats: &Stats,
         addresses: &[watch::Receiver<Addresses>],
         own_address: &HeaderValue,
         shared: &mut [Shared],
+        awaited: &[String],
     ) -> std::io::Result<Self> {
         let mut running = Vec::new();
         for (index, (mirror, shared)) in config.mirrors.iter().zip(shared).enumerate() {
+            let after_another = awaited.contains(&mirror.name);
             let plan = addresses.get(mirror.cluster).map(|addresses| Plan {
                 config,
                 mirror: index,
@@ -41,12 +55,21 @@ impl Running {
                 addresses: addresses.clone(),
                 pace: &shared.pace,
                 own_address: own_address.clone(),
+                waits: after_another,
             });
             let durable = plan.map(Durable::start).transpose()?.flatten().map(|(durable, gate)| {
                 shared.gate = Some(gate);
                 durable
             });
-            running.push(Mirror { pace: Arc::clone(&shared.pace), durable });
+            let mirror = Mirror {
+                name: mirror.name.clone(),
+                pace: Arc::clone(&shared.pace),
+                durable,
+                paused: false,
+                after_another,
+            };
+            mirror.settle();
+            running.push(mirror);
         }
         Ok(Self(running))
     }
@@ -57,10 +80,29 @@ impl Running {
     }
 
     /// Stops all sending to a mirror, or lets it go on.
-    pub(super) fn hold(&self, mirror: usize, held: bool) {
-        if let Some(mirror) = self.0.get(mirror) {
-            mirror.pace.hold(held);
+    pub(super) fn hold(&mut self, mirror: usize, held: bool) {
+        if let Some(mirror) = self.0.get_mut(mirror) {
+            mirror.paused = held;
+            mirror.settle();
         }
+    }
+
+    /// The process before this one has no copies for this mirror any more, or for any. Returns the mirrors that waited.
+    pub(super) fn release(&mut self, name: Option<&str>) -> Vec<String> {
+        let chosen =
+            |mirror: &&mut Mirror| mirror.after_another && name.is_none_or(|name| name == mirror.name);
+        let released = self.0.iter_mut().filter(chosen).map(|mirror| {
+            mirror.after_another = false;
+            mirror.settle();
+            mirror.durable.iter().for_each(Durable::free);
+            mirror.name.clone()
+        });
+        released.collect()
+    }
+
+    /// No worker has clients any more: gives the backlogs free. Blocks for about half a second.
+    pub(super) fn leave_backlogs(&mut self) {
+        self.0.iter_mut().filter_map(|mirror| mirror.durable.take()).for_each(Durable::leave);
     }
 
     /// Lets go of all copies that wait for a mirror.

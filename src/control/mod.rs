@@ -4,10 +4,13 @@
 //! the workers watch. It binds, resolves, starts the workers and accepts (`start`), and ends everything in order.
 
 mod held_up;
+mod leave;
 mod mirrors;
+mod notify;
 mod report;
 mod sockets;
 mod start;
+mod upgrade;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -24,6 +27,8 @@ use crate::signals::{Heard, Signals};
 use crate::stats::Stats;
 use crate::worker::Phase;
 use mirrors::Running;
+use upgrade::door::Successor;
+use upgrade::successor::News;
 
 /// Runs the proxy until it is told to stop.
 pub(crate) fn run(config: Config, flags: &Serve, loggers: Loggers) -> anyhow::Result<()> {
@@ -56,6 +61,14 @@ struct Process {
     signals: Signals,
     loggers: Loggers,
     drain_time: Duration,
+    /// A process that has taken over.
+    successors: mpsc::Receiver<Successor>,
+    /// What the process before this one has done.
+    news: mpsc::Receiver<News>,
+    /// The process before this one has not ended.
+    after_another: bool,
+    /// The backlogs were given free before the end.
+    backlogs_free: bool,
 }
 
 impl Process {
@@ -65,12 +78,13 @@ impl Process {
             report::Reporter::new(Arc::clone(&self.config), Arc::clone(&self.stats), self.mirrors.paces());
         let mut tick = tokio::time::interval(report::EVERY);
         let mut drain_listeners_at: Option<tokio::time::Instant> = None;
-        loop {
+        let mut release_at = Some(tokio::time::Instant::now() + self.drain_time);
+        let successor = loop {
             tokio::select! {
                 heard = self.signals.next() => match heard {
                     Heard::Stop(why) => {
                         tracing::info!(why, drain_time = ?self.drain_time, "draining; once more leaves at once");
-                        break;
+                        break None;
                     }
                     Heard::ReopenLogs => self.loggers.reopen(),
                 },
@@ -78,63 +92,72 @@ impl Process {
                 Some(command) = self.commands.recv() => match command {
                     Command::Quit => {
                         tracing::info!(why = "POST /quitquitquit", drain_time = ?self.drain_time, "draining");
-                        break;
+                        break None;
                     }
-                    Command::ReopenLogs => self.loggers.reopen(),
-                    Command::FailHealthCheck => self.lifecycle.set_failing(true),
-                    Command::PassHealthCheck => self.lifecycle.set_failing(false),
-                    Command::DrainListeners { skip_exit: true, .. } => self.lifecycle.set_closing(),
-                    Command::DrainListeners { graceful, .. } => {
+                    Command::DrainListeners { graceful, skip_exit: false } => {
                         self.lifecycle.set_closing();
                         let after = if graceful { self.drain_time } else { Duration::ZERO };
                         drain_listeners_at = Some(tokio::time::Instant::now() + after);
                     }
-                    Command::Hold { mirror, held } => self.mirrors.hold(mirror, held),
-                    Command::Skip { mirror } => self.mirrors.skip(mirror),
+                    command => self.obey(command),
                 },
                 () = sleep_until(drain_listeners_at) => {
                     drain_listeners_at = None;
                     tracing::info!("listeners are closed");
                     self.stop_accepting.send_replace(true);
                 }
+                Some(successor) = self.successors.recv() => break Some(successor),
+                Some(news) = self.news.recv() => self.hear(&news),
+                () = sleep_until(release_at) => {
+                    release_at = None;
+                    self.stop_waiting();
+                }
                 _ = tick.tick() => reporter.look(),
             }
+        };
+        match successor {
+            Some(successor) => self.part(&successor).await,
+            None => self.drain().await,
         }
-        self.drain().await;
         reporter.conclude();
         Ok(())
     }
+}
 
-    /// Stop accepting, finish requests and copies, leave; at the latest after the drain time or a second signal.
-    async fn drain(&mut self) {
-        self.lifecycle.set_failing(true);
-        self.stop_accepting.send_replace(true);
-        self.phase.send_replace(Phase::Draining);
-        let workers = std::mem::take(&mut self.workers);
-        let mut joined = tokio::task::spawn_blocking(move || {
-            for worker in workers {
-                // A panic has been reported by the thread itself.
-                let _ = worker.join();
-            }
-        });
-        tokio::select! {
-            _ = &mut joined => {}
-            () = tokio::time::sleep(self.drain_time) => {
-                tracing::warn!("the drain time is over; what is left is given up");
-                self.phase.send_replace(Phase::Leaving);
-                let _ = joined.await;
-            }
-            why = self.signals.stop() => {
-                tracing::warn!(why, "leaving at once; what is left is given up");
-                self.phase.send_replace(Phase::Leaving);
-                let _ = joined.await;
-            }
+impl Process {
+    /// What an operator wants, but for what changes the loop.
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::ReopenLogs => self.loggers.reopen(),
+            Command::FailHealthCheck => self.lifecycle.set_failing(true),
+            Command::PassHealthCheck => self.lifecycle.set_failing(false),
+            Command::Hold { mirror, held } => self.mirrors.hold(mirror, held),
+            Command::Skip { mirror } => self.mirrors.skip(mirror),
+            Command::DrainListeners { .. } => self.lifecycle.set_closing(),
+            Command::Quit => {}
         }
-        let mirrors = std::mem::take(&mut self.mirrors);
-        let _ = tokio::task::spawn_blocking(move || mirrors.leave()).await;
-        self.commands.close();
-        if let Some(admin) = self.admin.take() {
-            let _ = tokio::task::spawn_blocking(move || admin.join()).await;
+    }
+
+    /// The process before this one has no copies for a mirror any more, or has ended.
+    fn hear(&mut self, news: &News) {
+        let mirror = match news {
+            News::Quiet(mirror) => Some(mirror.as_str()),
+            News::Gone => {
+                self.after_another = false;
+                tracing::info!("the process before this one has ended");
+                None
+            }
+        };
+        self.mirrors.release(mirror);
+    }
+
+    /// The process before this one took its time: copies of mirrors that it has not told about go on without it.
+    fn stop_waiting(&mut self) {
+        for mirror in self.mirrors.release(None) {
+            tracing::warn!(
+                mirror,
+                "the process before this one still has copies; later ones may overtake them from now on"
+            );
         }
     }
 }

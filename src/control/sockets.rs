@@ -1,5 +1,8 @@
-//! The listening sockets: all bound before anything else is started, so that a start that cannot succeed changes nothing.
+//! The listening sockets: all there before anything else is started, so that a start that cannot succeed changes nothing.
+//!
+//! A socket is taken from the process before this one, or from systemd, if one of them has it; otherwise it is bound.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context;
@@ -7,7 +10,7 @@ use config::model::Config;
 
 use crate::server::accept;
 
-/// Every listening socket, bound before anything else is started.
+/// Every listening socket.
 pub(super) struct Sockets {
     /// By listener.
     pub(super) listeners: Vec<TcpListener>,
@@ -15,17 +18,73 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    pub(super) fn bind(config: &Config) -> anyhow::Result<Self> {
-        let bind = |address| accept::bind(address).with_context(|| format!("cannot bind '{address}'"));
-        let listeners = config.listeners.iter().map(|listener| bind(listener.address));
-        Ok(Self {
-            listeners: listeners.collect::<anyhow::Result<_>>()?,
-            admin: config.admin.as_ref().map(|admin| bind(admin.address)).transpose()?,
-        })
+    /// `passed` are sockets of others, by the address that they were bound to.
+    pub(super) fn open(config: &Config, mut passed: Vec<(SocketAddr, TcpListener)>) -> anyhow::Result<Self> {
+        let mut open = |address| match take(&mut passed, address) {
+            Some(socket) => Ok(socket),
+            None => accept::bind(address).with_context(|| format!("cannot bind '{address}'")),
+        };
+        let listeners = config.listeners.iter().map(|listener| open(listener.address));
+        let listeners = listeners.collect::<anyhow::Result<_>>()?;
+        let admin = config.admin.as_ref().map(|admin| open(admin.address)).transpose()?;
+        for (address, _) in passed {
+            tracing::warn!(%address, "a socket was passed that no listener has; it is closed");
+        }
+        Ok(Self { listeners, admin })
     }
 
     /// Where the listeners really are: port 0 let the system choose.
-    pub(super) fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+    pub(super) fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
+
+    /// The same sockets once more, by configured address, for a process that takes over.
+    pub(super) fn copies(&self, config: &Config) -> io::Result<Vec<(SocketAddr, TcpListener)>> {
+        let addresses = config.listeners.iter().map(|listener| listener.address);
+        let listeners = addresses.zip(&self.listeners);
+        let admin = config.admin.as_ref().map(|admin| admin.address).into_iter().zip(&self.admin);
+        listeners.chain(admin).map(|(address, socket)| Ok((address, socket.try_clone()?))).collect()
+    }
+}
+
+/// The sockets that systemd passed to this process (`LISTEN_FDS`).
+pub(super) fn from_systemd() -> anyhow::Result<Vec<(SocketAddr, TcpListener)>> {
+    let mut passed = listenfd::ListenFd::from_env();
+    let mut sockets = Vec::new();
+    for index in 0..passed.len() {
+        let socket =
+            passed.take_tcp_listener(index).context("a socket that systemd passed is no TCP listener")?;
+        if let Some(socket) = socket {
+            socket.set_nonblocking(true)?;
+            sockets.push((socket.local_addr()?, socket));
+        }
+    }
+    Ok(sockets)
+}
+
+fn take(passed: &mut Vec<(SocketAddr, TcpListener)>, wanted: SocketAddr) -> Option<TcpListener> {
+    // A port of systemd's without an address is `[::]`, which takes IPv4 too.
+    let alike = |address: SocketAddr| {
+        address.port() == wanted.port() && address.ip().is_unspecified() && wanted.ip().is_unspecified()
+    };
+    let exact = passed.iter().position(|(address, _)| *address == wanted);
+    let found = exact.or_else(|| passed.iter().position(|(address, _)| alike(*address)))?;
+    Some(passed.swap_remove(found).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passed_socket_is_taken_by_its_address() {
+        let socket = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let named = |text: &str| (text.parse::<SocketAddr>().unwrap(), socket());
+        let mut passed = vec![named("[::]:9900"), named("127.0.0.1:9901"), named("127.0.0.1:0")];
+        let mut take = |text: &str| take(&mut passed, text.parse().unwrap()).is_some();
+        assert!(!take("10.0.0.1:9901"));
+        assert!(take("127.0.0.1:9901") && !take("127.0.0.1:9901"));
+        assert!(take("0.0.0.0:9900"));
+        assert!(take("127.0.0.1:0"));
     }
 }

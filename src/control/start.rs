@@ -10,14 +10,15 @@ use config::model::{Config, Requests};
 use http::HeaderValue;
 use tokio::sync::{mpsc, watch};
 
-use super::Process;
 use super::mirrors::Running;
 use super::sockets::Sockets;
+use super::upgrade::line::Line;
+use super::{Process, notify};
 use crate::admin::{self, Command, View};
 use crate::cli::{Mode, Serve};
 use crate::cluster::Addresses;
 use crate::cluster::discovery::{self, Wanted};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Generation, Lifecycle};
 use crate::log::Loggers;
 use crate::mirror::send::pace::Pace;
 use crate::mirror::{Shared, order, own_address};
@@ -35,9 +36,10 @@ pub(super) async fn start(
 ) -> anyhow::Result<Option<Process>> {
     let signals = Signals::listen()?;
     let room = descriptors::plan(&config, flags.workers())?;
-    let sockets = Sockets::bind(&config)?;
+    let mut line = Line::join(&flags.restart).await?;
+    let sockets = Sockets::open(&config, line.sockets()?)?;
     let listening = sockets.addresses()?;
-    let common = Common::new(config, flags.workers()).await;
+    let common = Common::new(config, flags.workers(), line.generation).await;
     if flags.mode == Mode::InitOnly {
         tracing::info!("initialized; exiting, as --mode init_only asks for");
         return Ok(None);
@@ -45,16 +47,19 @@ pub(super) async fn start(
     let (phase, phases) = watch::channel(Phase::Serving);
     let (stop_accepting, stop) = watch::channel(false);
     let (command, commands) = mpsc::channel(limits::CONTROL_INBOX);
+    let successors = line.open_door(&common.config, &sockets, &stop)?;
     let view = common.view(&listening, flags, &loggers, command);
     let admin = sockets.admin.map(|listener| start_admin(listener, view, flags)).transpose()?;
     let Started { threads: workers, seats, mirrors } =
-        start_workers(&common, &phases, &own_address(flags.prefers_v6()))?;
+        start_workers(&common, &phases, &own_address(flags.prefers_v6()), line.awaited())?;
     let Common { config, stats, lifecycle, .. } = common;
     let acceptors = Acceptors::new(seats, &stats, room.client_connections, config.process.client_connections);
     accept(acceptors, sockets.listeners, &stop)?;
+    let (took_over, news) = line.take_over(flags.restart.parent_shutdown_time()).await;
     lifecycle.set_live();
     stats.control.initialization.record(stats.started.elapsed());
     announce(&config, &listening, flags.workers());
+    notify::ready(took_over);
     Ok(Some(Process {
         config,
         stats,
@@ -68,6 +73,10 @@ pub(super) async fn start(
         signals,
         loggers,
         drain_time: flags.drain_time(),
+        successors,
+        news,
+        after_another: took_over,
+        backlogs_free: false,
     }))
 }
 
@@ -90,11 +99,12 @@ struct Common {
     addresses: Vec<watch::Receiver<Addresses>>,
     /// By mirror.
     paces: Vec<Arc<Pace>>,
+    generation: Generation,
 }
 
 impl Common {
     /// Resolves names, and waits for the primaries'.
-    async fn new(config: Config, workers: usize) -> Self {
+    async fn new(config: Config, workers: usize, generation: Generation) -> Self {
         let stats = Arc::new(Stats::new(&config, workers));
         Self {
             addresses: resolve(&config, &stats).await,
@@ -102,6 +112,7 @@ impl Common {
             config: Arc::new(config),
             stats,
             lifecycle: Arc::default(),
+            generation,
         }
     }
 
@@ -123,6 +134,7 @@ impl Common {
             options: flags.report(),
             tags: tags(flags, &self.config),
             loggers: loggers.clone(),
+            generation: self.generation,
             commands,
         }
     }
@@ -188,8 +200,9 @@ fn start_workers(
     common: &Common,
     phase: &watch::Receiver<Phase>,
     own_address: &HeaderValue,
+    awaited: &[String],
 ) -> std::io::Result<Started> {
-    let Common { config, stats, lifecycle, addresses, paces } = common;
+    let Common { config, stats, lifecycle, addresses, paces, .. } = common;
     // Room for every copy that the bounds allow: a cell can always give its permit.
     let copies: usize = config.mirrors.iter().map(|mirror| mirror.max_copies as usize).sum();
     let workers = || 0..stats.workers.len();
@@ -200,7 +213,7 @@ fn start_workers(
     let mirrors = config.mirrors.iter().zip(paces).enumerate();
     let mut shared: Vec<_> =
         mirrors.map(|(index, (mirror, pace))| Shared::new(index, mirror, pace, &events, &permits)).collect();
-    let mirrors = Running::start(config, stats, addresses, own_address, &mut shared)?;
+    let mirrors = Running::start(config, stats, addresses, own_address, &mut shared, awaited)?;
     let mut seats = Vec::new();
     let mut threads = vec![order::thread::spawn(order_events, read)?];
     let permits = permitted.into_iter().zip(read_permitted);

@@ -178,6 +178,7 @@ async fn start(config: &Arc<Config>, jobs: &mut [Job], stats: &Stats) -> anyhow:
             addresses,
             pace: &Pace::new(mirror.max_connections),
             own_address: own_address(false),
+            waits: false,
         })?;
         // Nothing new comes in here.
         job.running = started.map(|(durable, _)| durable);

@@ -88,38 +88,39 @@ impl Acceptors {
         index: usize,
         mut stop: watch::Receiver<bool>,
     ) {
-        let accepting = async {
-            loop {
-                if let Err(error) = self.accept(&listener, index).await {
-                    self.pause(index, &error).await;
-                }
+        loop {
+            // Stopping never drops a connection on its way to a worker.
+            let accepted = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                accepted = self.accept(&listener, index) => accepted,
+            };
+            match accepted {
+                Ok(Some(accepted)) => self.hand_over(accepted).await,
+                Ok(None) => {}
+                Err(error) => self.pause(index, &error).await,
             }
-        };
-        tokio::select! {
-            () = accepting => {}
-            _ = stop.wait_for(|stop| *stop) => {}
         }
     }
 
-    async fn accept(&self, listener: &tokio::net::TcpListener, index: usize) -> io::Result<()> {
+    /// The next connection; `None` if it was gone before it was there.
+    async fn accept(&self, listener: &tokio::net::TcpListener, index: usize) -> io::Result<Option<Accepted>> {
         if self.open_connections() >= self.connections_max {
             return Err(io::Error::other("the limit of client connections is reached"));
         }
         let (stream, peer) = match listener.accept().await {
             // The client gave up while it waited; nothing is wrong with us.
-            Err(error) if error.kind() == ErrorKind::ConnectionAborted => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => return Ok(None),
             accepted => accepted?,
         };
         let stats = self.stats.control.listeners.get(index);
         if self.allowed.is_some_and(|most| self.open_connections() >= most) {
             // Closed at once, as Envoy does: the operator wants it refused, not kept waiting.
             stats.inspect(|stats| stats.global_overflow.inc());
-            return Ok(());
+            return Ok(None);
         }
         stats.inspect(|stats| stats.accepted.inc());
         // The worker's runtime will watch it, not this one.
-        self.hand_over(Accepted { stream: stream.into_std()?, peer, listener: index }).await;
-        Ok(())
+        Ok(Some(Accepted { stream: stream.into_std()?, peer, listener: index }))
     }
 
     fn open_connections(&self) -> u64 {

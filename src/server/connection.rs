@@ -46,6 +46,8 @@ pub(crate) struct Connections {
     /// Seconds since the worker started, moved by [`Connections::sweep`].
     clock: Rc<Cell<u64>>,
     draining: Cell<bool>,
+    /// Since when another process takes the new connections, on `clock`.
+    parting: Cell<Option<u64>>,
 }
 
 impl Connections {
@@ -57,6 +59,7 @@ impl Connections {
             open: RefCell::default(),
             clock: Rc::default(),
             draining: Cell::new(false),
+            parting: Cell::new(None),
         })
     }
 
@@ -133,12 +136,21 @@ impl Connections {
         self.each_open(|watched| watched.order(Order::Drain));
     }
 
+    /// Another process takes the new connections: answers ask the clients of these to close them, and [`Self::sweep`]
+    /// closes those that have nothing to ask.
+    pub(crate) fn part(&self) {
+        self.parting.set(Some(self.clock.get()));
+    }
+
     /// About once a second: closes connections that are idle or stalled. `elapsed` since the worker started.
     pub(crate) fn sweep(&self, elapsed: Duration) {
         let now = elapsed.as_secs();
         self.clock.set(now);
         self.open.borrow_mut().retain(|watched| watched.strong_count() > 0);
         self.each_open(|watched| {
+            if self.is_parted(watched, now) {
+                watched.order(Order::Drain);
+            }
             if let Some((order, why)) = self.verdict(watched, now) {
                 watched.http().inspect(|http| why(http).inc());
                 watched.order(order);
@@ -162,6 +174,19 @@ impl Connections {
         }
         let is_idle = http.idle_timeout.is_some_and(|limit| over(watched.moved.get(), limit));
         is_idle.then_some((Order::Drain, |http| &http.cx_idle_timeout))
+    }
+
+    /// Whether a connection may be told to finish, when another process takes the new ones.
+    fn is_parted(&self, watched: &Watched, now: u64) -> bool {
+        let Some(parting) = self.parting.get() else { return false };
+        // GOAWAY lets the requests on their way through, so nothing has to be waited for.
+        if watched.is_h2.get() {
+            return !watched.told.replace(true);
+        }
+        let quiet = now.saturating_sub(parting.max(watched.moved.get()));
+        watched.active.get() == 0
+            && watched.head_since.get().is_none()
+            && quiet > limits::PARTING_IDLE.as_secs()
     }
 
     fn each_open(&self, act: impl Fn(&Watched)) {

@@ -37,6 +37,8 @@ pub(super) struct Watched {
     /// Requests in progress.
     pub(super) active: Rc<Cell<u32>>,
     pub(super) is_h2: Cell<bool>,
+    /// Told to finish because another process has taken over.
+    pub(super) told: Cell<bool>,
     accepted: Instant,
     /// Once its first bytes have said which protocol it speaks: whether that is HTTP/2.
     began: Cell<Option<bool>>,
@@ -58,6 +60,7 @@ impl Watched {
             blocked_since: Cell::new(None),
             active: Rc::default(),
             is_h2: Cell::new(false),
+            told: Cell::new(false),
             accepted: Instant::now(),
             began: Cell::new(None),
             left: Cell::new(None),

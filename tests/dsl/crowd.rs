@@ -131,7 +131,9 @@ async fn attempt(client: &mut Option<Client>, to: SocketAddr, request: &[u8]) ->
         Some(answer) if answer.complete => {
             let status = answer.status();
             assert!(status == 200 || status >= 500, "a sender would drop its data: {answer:?}");
-            *client = Some(open);
+            // Who is asked to close does, as Go's client.
+            let closes = answer.header("connection").is_some_and(|value| value == "close");
+            *client = Some(open).filter(|_| !closes);
             status == 200
         }
         _ => false,

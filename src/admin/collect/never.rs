@@ -105,7 +105,7 @@ const PROCESS: [(Kind, &str); 2] = [
         "cluster_manager.warming_clusters listener_manager.total_filter_chains_draining \
          listener_manager.total_listeners_draining listener_manager.total_listeners_warming \
          runtime.admin_overrides_active runtime.num_keys runtime.num_layers runtime.deprecated_feature_seen_since_process_start \
-         server.compilation_settings.fips_mode server.hot_restart_epoch server.parent_connections \
+         server.compilation_settings.fips_mode server.parent_connections \
          server.stats_recent_lookups",
     ),
 ];

@@ -16,6 +16,10 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
     gauge("server.live", u64::from(lifecycle.is_live() && !lifecycle.is_failing()));
     gauge("server.state", state(lifecycle.name()));
     gauge("server.uptime", view.stats.started.elapsed().as_secs());
+    gauge("server.hot_restart_epoch", view.generation.epoch.into());
+    if view.generation.followed {
+        gauge("server.hot_restart_generation", view.generation.number.into());
+    }
     gauge("server.concurrency", view.stats.workers.len() as u64);
     let connections = sum(view, |worker| Some(worker.http.iter().map(|http| http.cx_active.get()).sum()));
     gauge("server.total_connections", connections);

@@ -52,6 +52,8 @@ pub(crate) enum ToBacklog {
     Skip,
     /// Make everything durable, close the backlog, end.
     Close,
+    /// The process before this one has given the backlog free.
+    Free,
 }
 
 /// To the delivery thread, from the backlog thread and from the control thread.

@@ -35,6 +35,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) addresses: watch::Receiver<Addresses>,
     pub(crate) pace: &'a Arc<Pace>,
     pub(crate) own_address: HeaderValue,
+    /// The process before this one has the backlog, until [`Durable::free`].
+    pub(crate) waits: bool,
 }
 
 /// A mirror's running durable delivery.
@@ -48,7 +50,7 @@ pub(crate) struct Durable {
 impl Durable {
     /// Starts both threads. `None` for a mirror whose delivery is not durable.
     pub(crate) fn start(plan: Plan<'_>) -> io::Result<Option<(Self, Gate)>> {
-        let Plan { config, mirror, stats, addresses, pace, own_address } = plan;
+        let Plan { config, mirror, stats, addresses, pace, own_address, waits } = plan;
         let Some(Mirror { name, delivery: Delivery::Durable(backlog), .. }) = config.mirrors.get(mirror)
         else {
             return Ok(None);
@@ -73,6 +75,7 @@ impl Durable {
             in_flight: Arc::clone(&in_flight),
             stats: Arc::clone(backlog_stats),
             pace: backlog_thread::Pace::default(),
+            waits,
         })?;
         let delivery_thread = delivery::spawn(delivery::Plan {
             config: Arc::clone(config),
@@ -94,6 +97,11 @@ impl Durable {
             settings: backlog.clone(),
         };
         Ok(Some((Self { to_backlog, to_delivery, threads: [delivery_thread, backlog_thread] }, gate)))
+    }
+
+    /// The process before this one has given the backlog free, or is not waited for any longer.
+    pub(crate) fn free(&self) {
+        let _ = self.to_backlog.send(ToBacklog::Free);
     }
 
     /// Lets go of everything that is not on its way.

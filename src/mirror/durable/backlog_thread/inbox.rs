@@ -16,11 +16,13 @@ pub(super) struct Inbox {
     receiver: Receiver<ToBacklog>,
     /// Taken out of the channel and not yet acted upon, in their order.
     waiting: VecDeque<ToBacklog>,
+    /// The backlog is said to be free.
+    free: bool,
 }
 
 impl Inbox {
     pub(super) fn new(receiver: Receiver<ToBacklog>) -> Self {
-        Self { receiver, waiting: VecDeque::new() }
+        Self { receiver, waiting: VecDeque::new(), free: false }
     }
 
     /// Waits for one more message, at most until `due`, and leaves it with those that wait. False once the thread is
@@ -30,12 +32,18 @@ impl Inbox {
             return false;
         }
         match self.receiver.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Ok(ToBacklog::Free) => self.free = true,
             Ok(message) => self.waiting.push_back(message),
             Err(RecvTimeoutError::Timeout) => {}
             // Nobody is left who could send a message.
             Err(RecvTimeoutError::Disconnected) => self.waiting.push_back(ToBacklog::Close),
         }
         !matches!(self.waiting.back(), Some(ToBacklog::Close))
+    }
+
+    /// Whether it was said that the backlog is free, since this was asked last.
+    pub(super) fn take_free(&mut self) -> bool {
+        std::mem::take(&mut self.free)
     }
 
     /// Lets no answer wait for those that wait here.

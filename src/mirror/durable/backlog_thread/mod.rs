@@ -47,7 +47,12 @@ pub(crate) struct Parts {
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) stats: Arc<BacklogStats>,
     pub(crate) pace: Pace,
+    /// Opens the backlog only when [`ToBacklog::Free`] comes: another process has it, and yet another may want it too.
+    pub(crate) waits: bool,
 }
+
+/// Longer than any process runs.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// How often things are done that no message asks for.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +103,7 @@ enum State {
 
 impl Thread {
     fn new(parts: Parts) -> Self {
-        let Parts { mirror, settings, first_place, inbox, delivery, in_flight, stats, pace } = parts;
+        let Parts { mirror, settings, first_place, inbox, delivery, in_flight, stats, pace, waits } = parts;
         let (trouble, again) = (Trouble::default(), Copies::default());
         Self {
             settings,
@@ -106,7 +111,10 @@ impl Thread {
             inbox: Inbox::new(inbox),
             shared: Shared { mirror, delivery, in_flight, stats, trouble, again },
             opening: Opening::default(),
-            state: State::Closed(Closed::Locked, Instant::now()),
+            state: State::Closed(
+                Closed::Locked,
+                Instant::now() + if waits { FOREVER } else { Duration::ZERO },
+            ),
             first_place,
             shift: 0,
             handed_on_without: false,
@@ -117,7 +125,7 @@ impl Thread {
     fn run(mut self) {
         loop {
             if let State::Closed(why, due) = self.state {
-                if Instant::now() >= due {
+                if Instant::now() >= due || self.inbox.take_free() {
                     self.open();
                     continue;
                 }
@@ -127,6 +135,8 @@ impl Thread {
                     if goes_on {
                         continue;
                     }
+                    // The last chance of those that waited: the other process may have ended meanwhile.
+                    self.open();
                 }
             }
             let batch = self.inbox.take(self.due());
@@ -206,6 +216,7 @@ impl Thread {
                     self.shared.tell(ToDelivery::Read(found));
                 }
                 ToBacklog::Skip => self.skip(),
+                ToBacklog::Free => {}
                 ToBacklog::Close => return true,
             }
         }

@@ -65,6 +65,7 @@ pub(super) fn start(settings: model::Backlog, first_place: u64) -> Running {
         in_flight: Arc::clone(&in_flight),
         stats: Arc::clone(&stats),
         pace: Pace { tick: soon, locked: soon, unusable: soon },
+        waits: false,
     };
     let thread = spawn(parts).unwrap();
     let budgets = (Arc::new(Budget::new(1 << 30)), Arc::new(Budget::new(1 << 20)));
