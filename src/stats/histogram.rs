@@ -4,6 +4,7 @@
 //! buckets that Prometheus gets have Envoy's default bounds, each of which is also the bound of a bin, so that
 //! dashboards made for Envoy read ours. Recording is two counter increments of the recording thread; see `counter.rs`.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::counter::Counter;
@@ -56,16 +57,11 @@ fn bounds(bin: usize) -> (f64, f64) {
 }
 
 /// One thread's part of a distribution.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Histogram {
-    bins: Box<[Counter]>,
+    /// Made for the first value: most clusters of a large file are never asked for most of what is measured.
+    bins: OnceLock<Box<[Counter]>>,
     sum_us: Counter,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self { bins: (0..BINS).map(|_| Counter::default()).collect(), sum_us: Counter::default() }
-    }
 }
 
 impl Histogram {
@@ -79,7 +75,8 @@ impl Histogram {
     }
 
     fn record_us(&self, us: u64) {
-        if let Some(counter) = self.bins.get(bin(us)) {
+        let bins = self.bins.get_or_init(|| (0..BINS).map(|_| Counter::default()).collect());
+        if let Some(counter) = bins.get(bin(us)) {
             counter.inc();
         }
         self.sum_us.add(us);
@@ -87,8 +84,9 @@ impl Histogram {
 
     /// Adds this thread's numbers to a sum.
     pub(crate) fn add_to(&self, sum: &mut HistogramSum) {
+        let Some(bins) = self.bins.get() else { return };
         sum.bins.resize(BINS, 0);
-        for (total, counter) in sum.bins.iter_mut().zip(&self.bins) {
+        for (total, counter) in sum.bins.iter_mut().zip(bins) {
             *total += counter.get();
         }
         sum.sum_us += self.sum_us.get();
@@ -114,6 +112,9 @@ impl HistogramSum {
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
+        if other.bins.is_empty() {
+            return;
+        }
         self.bins.resize(BINS, 0);
         self.bins.iter_mut().zip(&other.bins).for_each(|(own, other)| *own += other);
         self.sum_us += other.sum_us;
