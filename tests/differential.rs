@@ -48,6 +48,7 @@ mod seen;
 mod server;
 
 mod basics;
+mod cluster_policies;
 mod documents;
 mod envoys_own;
 mod error_replies;

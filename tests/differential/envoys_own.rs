@@ -9,7 +9,7 @@ use super::file::File;
 use super::scenario::{Scenario, refused_by_ours};
 
 /// Number, the scenario that holds it (or where it is refused), and what is asked.
-const BEHAVIOURS: [(u8, &str, &str); 39] = [
+const BEHAVIOURS: [(u8, &str, &str); 48] = [
     (1, "envoys_own::n01_two_requests", "two requests, one connection to each cluster"),
     (2, "envoys_own::n02_connection_pools_of_clients", "connection_pool_per_downstream_connection: refused"),
     (3, "envoys_own::n03_the_client_resets", "the client resets: both are reset"),
@@ -38,14 +38,23 @@ const BEHAVIOURS: [(u8, &str, &str); 39] = [
     (22, "requests::shadow_hosts", "the suffix of a name"),
     (23, "requests::shadow_hosts", "the suffix of addresses"),
     (24, "policies::disable_shadow_host_suffix_append", "no suffix"),
+    (25, "cluster_policies::alone", "policies of the primary's cluster"),
+    (26, "cluster_policies::with_a_share", "with a share"),
+    (27, "cluster_policies::with_mutations", "with header mutations"),
     (28, "policies::none_where_there_is_no_policy", "no policy, no copy"),
+    (29, "cluster_policies::without_a_suffix", "without the suffix"),
     (30, "policies::on_the_route", "the route's alone"),
+    (31, "cluster_policies::alone", "the cluster's alone"),
+    (32, "cluster_policies::before_the_routes", "the cluster's come before the route's"),
+    (33, "cluster_policies::several_before_the_routes", "the same with several"),
     (34, "requests::shadow_hosts", "a name"),
     (35, "requests::shadow_hosts", "a name with a port"),
     (36, "requests::shadow_hosts", "a name with port 80"),
     (37, "policies::disable_shadow_host_suffix_append", "no suffix"),
     (38, "envoys_own::n08_the_mirror_is_silent", "the timeout is passed on"),
     (39, "envoys_own::n39_an_unknown_mirror", "an unknown cluster"),
+    (40, "cluster_policies::named_by_a_header", "cluster_header without such a header: refused"),
+    (41, "cluster_policies::named_by_a_header", "cluster_header with an empty one: refused"),
     (42, "envoys_own::n42_two_mirrors_and_chunks", "two policies, every chunk and the trailers"),
     (43, "malformed::refused_by_both", "no copy of CONNECT"),
     (44, "envoys_own::n03_the_client_resets", "a copy in progress is cancelled"),
@@ -58,7 +67,8 @@ const BEHAVIOURS: [(u8, &str, &str); 39] = [
 #[test]
 fn every_behaviour_is_held() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential");
-    for (number, proof, _) in BEHAVIOURS {
+    for (place, (number, proof, what)) in BEHAVIOURS.iter().enumerate() {
+        assert_eq!(usize::from(*number), place + 1, "{what}");
         let (file, function) = proof.split_once("::").expect("file::function");
         let source = std::fs::read_to_string(folder.join(format!("{file}.rs"))).unwrap_or_default();
         assert!(source.contains(&format!("fn {function}() {{")), "{number}: no {proof}");
