@@ -103,3 +103,14 @@ async fn idle_timeout_of_v2() {
         })
         .await;
 }
+
+/// Since v3 it is called `host_rewrite_header`.
+#[tokio::test]
+async fn host_header_of_v2() {
+    Scenario::of(File::new().action("host_rewrite_header: x-host"))
+        .ours(File::new().action("auto_host_rewrite_header: x-host"))
+        .run(async |run| {
+            run.exchange("a write", &Request::push("x").header("X-Host", "named.example"), &BOTH).await;
+        })
+        .await;
+}

@@ -12,6 +12,9 @@ pub(super) fn decode(object: &mut Object<'_>) -> Option<TargetRules> {
     let escaped = object.take("path_with_escaped_slashes_action");
     let matching = object.take("strip_matching_host_port");
     let any = object.take("strip_any_host_port");
+    // Before anything returns early: what is not asked for is reported as unknown.
+    let mut flag = |name| object.take(name).and_then(|field| field.boolean()).unwrap_or(false);
+    let (merge_slashes, strip_trailing_dot) = (flag("merge_slashes"), flag("strip_trailing_host_dot"));
     let is_set =
         |field: &Option<crate::read::Field<'_>>| field.as_ref().and_then(|f| f.boolean()) == Some(true);
     if let Some(field) = normalize.as_ref().filter(|_| is_set(&normalize)) {
@@ -47,11 +50,5 @@ pub(super) fn decode(object: &mut Object<'_>) -> Option<TargetRules> {
         (false, true) => StripPort::Any,
         (false, false) => StripPort::Never,
     };
-    let mut flag = |name| object.take(name).and_then(|field| field.boolean()).unwrap_or(false);
-    Some(TargetRules {
-        merge_slashes: flag("merge_slashes"),
-        strip_port,
-        strip_trailing_dot: flag("strip_trailing_host_dot"),
-        ignore_port: false,
-    })
+    Some(TargetRules { merge_slashes, strip_port, strip_trailing_dot, ignore_port: false })
 }
