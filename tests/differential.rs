@@ -54,6 +54,7 @@ mod envoys_own;
 mod error_replies;
 mod headers;
 mod levels;
+mod listeners;
 mod malformed;
 mod manager;
 mod matches;

@@ -149,6 +149,7 @@ fn listener(route: Route) -> Listener {
     Listener {
         name: "ingress".to_owned(),
         address: "127.0.0.1:0".parse().unwrap(),
+        socket: config::model::ListenerSocket::default(),
         http: HttpManager {
             stat_prefix: "ingress".to_owned(),
             conventions: Conventions::None,

@@ -6,42 +6,56 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context;
-use config::model::Config;
+use config::model::{Config, ListenerSocket};
 
 use crate::server::accept;
 
 /// Every listening socket.
 pub(super) struct Sockets {
-    /// By listener.
-    pub(super) listeners: Vec<TcpListener>,
+    /// With the index of their listener, which may have several.
+    pub(super) listeners: Vec<(usize, TcpListener)>,
     pub(super) admin: Option<TcpListener>,
 }
 
 impl Sockets {
     /// `passed` are sockets of others, by the address that they were bound to.
     pub(super) fn open(config: &Config, mut passed: Vec<(SocketAddr, TcpListener)>) -> anyhow::Result<Self> {
-        let mut open = |address| match take(&mut passed, address) {
-            Some(socket) => Ok(socket),
-            None => accept::bind(address).with_context(|| format!("cannot bind '{address}'")),
+        let mut open = |address, options: &ListenerSocket| {
+            let opened = match take(&mut passed, address) {
+                Some(socket) => accept::adopt(socket, options),
+                None => accept::bind(address, options),
+            };
+            opened.with_context(|| format!("cannot bind '{address}'"))
         };
-        let listeners = config.listeners.iter().map(|listener| open(listener.address));
-        let listeners = listeners.collect::<anyhow::Result<_>>()?;
-        let admin = config.admin.as_ref().map(|admin| open(admin.address)).transpose()?;
+        let mut listeners = Vec::new();
+        for (index, listener) in config.listeners.iter().enumerate() {
+            for address in listener.addresses() {
+                listeners.push((index, open(address, &listener.socket)?));
+            }
+        }
+        let plain = ListenerSocket::default();
+        let admin = config.admin.as_ref().map(|admin| open(admin.address, &plain)).transpose()?;
         for (address, _) in passed {
             tracing::warn!(%address, "a socket was passed that no listener has; it is closed");
         }
         Ok(Self { listeners, admin })
     }
 
-    /// Where the listeners really are: port 0 let the system choose.
+    /// Where the listeners really are, each by its first address: port 0 let the system choose.
     pub(super) fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(TcpListener::local_addr).collect()
+        let mut addresses = Vec::new();
+        for (index, socket) in &self.listeners {
+            if *index == addresses.len() {
+                addresses.push(socket.local_addr()?);
+            }
+        }
+        Ok(addresses)
     }
 
     /// The same sockets once more, by configured address, for a process that takes over.
     pub(super) fn copies(&self, config: &Config) -> io::Result<Vec<(SocketAddr, TcpListener)>> {
-        let addresses = config.listeners.iter().map(|listener| listener.address);
-        let listeners = addresses.zip(&self.listeners);
+        let addresses = config.listeners.iter().flat_map(|listener| listener.addresses());
+        let listeners = addresses.zip(self.listeners.iter().map(|(_, socket)| socket));
         let admin = config.admin.as_ref().map(|admin| admin.address).into_iter().zip(&self.admin);
         listeners.chain(admin).map(|(address, socket)| Ok((address, socket.try_clone()?))).collect()
     }

@@ -142,11 +142,11 @@ impl Common {
 
 fn accept(
     acceptors: Acceptors,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(usize, TcpListener)>,
     stop: &watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let acceptors = Arc::new(acceptors);
-    for (index, listener) in listeners.into_iter().enumerate() {
+    for (index, listener) in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         tokio::spawn(Arc::clone(&acceptors).run(listener, index, stop.clone()));
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use config::model::{ListenerSocket, TcpKeepalive};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{mpsc, watch};
 
@@ -42,14 +43,43 @@ impl Seat {
 }
 
 /// Binds a listening socket. Port 0 lets the system choose.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr, options: &ListenerSocket) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the old process' connections to leave TIME_WAIT.
     socket.set_reuse_address(true)?;
+    if options.freebind {
+        if address.is_ipv6() { socket.set_freebind_v6(true) } else { socket.set_freebind_v4(true) }?;
+    }
     socket.bind(&address.into())?;
-    socket.listen(limits::LISTEN_BACKLOG)?;
-    socket.set_nonblocking(true)?;
+    listen(&socket, options)?;
     Ok(socket.into())
+}
+
+/// Takes a socket that another process has bound.
+pub(crate) fn adopt(socket: TcpListener, options: &ListenerSocket) -> io::Result<TcpListener> {
+    let socket = Socket::from(socket);
+    listen(&socket, options)?;
+    Ok(socket.into())
+}
+
+/// Connections have the options of the socket that they come from.
+fn listen(socket: &Socket, options: &ListenerSocket) -> io::Result<()> {
+    if let Some(TcpKeepalive { probes, time, interval }) = options.keepalive {
+        let mut keepalive = socket2::TcpKeepalive::new();
+        if let Some(probes) = probes {
+            keepalive = keepalive.with_retries(probes);
+        }
+        if let Some(time) = time {
+            keepalive = keepalive.with_time(time);
+        }
+        if let Some(interval) = interval {
+            keepalive = keepalive.with_interval(interval);
+        }
+        socket.set_tcp_keepalive(&keepalive)?;
+    }
+    let backlog = options.backlog.and_then(|backlog| i32::try_from(backlog).ok());
+    socket.listen(backlog.unwrap_or(limits::LISTEN_BACKLOG))?;
+    socket.set_nonblocking(true)
 }
 
 /// What all acceptors share.

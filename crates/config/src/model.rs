@@ -7,6 +7,7 @@ mod action;
 mod cluster;
 mod format;
 mod headers;
+mod listener_socket;
 mod manager;
 mod matching;
 mod mirror;
@@ -25,6 +26,7 @@ pub use format::{
     AddressPart, Command, CopyFact, Fact, Format, HeaderChoice, HeaderRef, Piece, TimeFormat, TimePiece,
 };
 pub use headers::{AddedHeader, AddedValue, AppendAction, HeaderChanges, RouteHeaders};
+pub use listener_socket::{ListenerSocket, TcpKeepalive};
 pub use manager::{Conventions, EnvoyConventions, HttpManager};
 pub use matching::{
     HeaderMatch, HeaderTest, PathMatch, QueryMatch, QueryTest, RouteMatch, StringMatch, StringTest, Subject,
@@ -94,6 +96,15 @@ pub struct Listener {
     pub name: String,
     /// Where it binds.
     pub address: SocketAddr,
+    /// How its sockets are made.
+    pub socket: ListenerSocket,
     /// What is done with its requests.
     pub http: HttpManager,
+}
+
+impl Listener {
+    /// Every address that it binds to.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        [self.address].into_iter().chain(self.socket.additional.iter().copied())
+    }
 }

@@ -10,7 +10,8 @@ use super::{ConvertError, Notes, headers, native, process, value};
 use crate::envoy::METADATA_KEY;
 use crate::model::{
     Action, Cluster, Config, Conventions, CopyHost, Discovery, Domain, EnvoyConventions, Forward, Fraction,
-    Host, HttpManager, Listener, LookupFamily, MirrorPolicy, Requests, Route, StripPort, VirtualHost,
+    Host, HttpManager, Listener, ListenerSocket, LookupFamily, MirrorPolicy, Requests, Route, StripPort,
+    TcpKeepalive, VirtualHost,
 };
 use crate::units::proto_text;
 
@@ -97,8 +98,31 @@ fn listener(config: &Config, listener: &Listener, notes: &mut Notes) -> Value {
     if listener.http.conventions == Conventions::None {
         map.insert("metadata".to_owned(), metadata(json!({ "conventions": "none" })));
     }
+    socket(&listener.socket, &mut map);
     map.insert("filter_chains".to_owned(), json!([{ "filters": [filter] }]));
     Value::Object(map)
+}
+
+fn socket(socket: &ListenerSocket, map: &mut Map<String, Value>) {
+    let mut put = |name: &str, differs: bool, value: Value| {
+        if differs {
+            map.insert(name.to_owned(), value);
+        }
+    };
+    let additional: Vec<_> =
+        socket.additional.iter().map(|other| json!({ "address": address(*other) })).collect();
+    put("additional_addresses", !additional.is_empty(), json!(additional));
+    put("tcp_backlog_size", socket.backlog.is_some(), json!(socket.backlog));
+    put("freebind", socket.freebind, json!(true));
+    if let Some(TcpKeepalive { probes, time, interval }) = socket.keepalive {
+        let numbers = [
+            ("keepalive_probes", probes.map(u64::from)),
+            ("keepalive_time", time.map(|time| time.as_secs())),
+            ("keepalive_interval", interval.map(|interval| interval.as_secs())),
+        ];
+        let given = numbers.into_iter().filter_map(|(name, number)| Some((name.to_owned(), json!(number?))));
+        put("tcp_keepalive", true, Value::Object(given.collect()));
+    }
 }
 
 fn metadata(settings: Value) -> Value {

@@ -8,8 +8,8 @@ use super::{ConvertError, Notes, value};
 use crate::durable;
 use crate::model::{
     AddedHeader, Backlog, Cluster, Config, Conventions, CopyHost, Delivery, Discovery, Domain, Endpoint,
-    Forward, Fraction, HeaderMutation, Host, HttpManager, LookupFamily, Mirror, MirrorPolicy, PathMatch,
-    Process, Requests, RouteMatch, Sync, TargetRules,
+    Forward, Fraction, HeaderMutation, Host, HttpManager, ListenerSocket, LookupFamily, Mirror, MirrorPolicy,
+    PathMatch, Process, Requests, RouteMatch, Sync, TargetRules,
 };
 use crate::native::{ADMIN, CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
 use crate::units;
@@ -32,6 +32,12 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
     let [listener] = config.listeners.as_slice() else {
         return notes.refuse(format!("the native form has one listener, not {}", config.listeners.len()));
     };
+    if !listener.socket.additional.is_empty() {
+        return notes.refuse("the native form has one address to listen on; `additional_addresses` are more");
+    }
+    if listener.socket != ListenerSocket::default() {
+        notes.differs("options of the listening socket are the defaults (backlog, keepalive, freebind)");
+    }
     let route = route(&listener.http, notes)?;
     if listener.http.targets != TargetRules::default() {
         return notes.refuse("the native form passes hosts and paths on as received");

@@ -1,11 +1,13 @@
 //! Listeners with their one filter chain.
 
+use std::net::SocketAddr;
+
 use crate::model::{Conventions, HttpManager, Listener};
 use crate::read::Field;
 
 use super::any::{Configured, Extension};
 use super::upstreams::Upstreams;
-use super::{address, hcm, metadata, unsupported};
+use super::{address, hcm, listener_socket, metadata, unsupported};
 
 const HCM: Extension = Extension {
     what: "the HTTP connection manager",
@@ -31,11 +33,13 @@ pub(super) fn decode_all(fields: &[Field<'_>], upstreams: &mut Upstreams<'_>) ->
                 let message = format!("duplicate listener name '{}'", listener.name);
                 field.refuse_key::<()>(message, "", "give every listener a name of its own");
             }
-            if other.address == listener.address && listener.address.port() != 0 {
+            let taken =
+                |address: &&SocketAddr| address.port() != 0 && other.addresses().any(|own| own == **address);
+            if let Some(address) = listener.addresses().collect::<Vec<_>>().iter().find(taken) {
                 unique = false;
                 let message = format!(
-                    "error adding listener: '{}' has duplicate address '{}' as existing listener",
-                    listener.name, listener.address
+                    "error adding listener: '{}' has duplicate address '{address}' as existing listener",
+                    listener.name
                 );
                 field.refuse_key::<()>(message, "", "give every listener an address of its own");
             }
@@ -50,6 +54,7 @@ fn decode(field: &Field<'_>, upstreams: &mut Upstreams<'_>) -> Option<Listener> 
     let address = object
         .require("address", "write where clients connect: `address: { socket_address: ... }`")
         .and_then(|field| address::bind(&field));
+    let socket = listener_socket::decode(&mut object);
     let settings = object.take("metadata").and_then(|field| metadata::settings(&field));
     if let Some(limit) = object.take("per_connection_buffer_limit_bytes") {
         limit.whole(0, u32::MAX);
@@ -60,12 +65,12 @@ fn decode(field: &Field<'_>, upstreams: &mut Upstreams<'_>) -> Option<Listener> 
         .and_then(|field| filter_chain(&field, upstreams));
     object.finish(unsupported::LISTENER);
     let conventions = settings.and_then(|field| own_conventions(&field));
-    let (address, mut http) = (address?, http?);
+    let (address, socket, mut http) = (address?, socket?, http?);
     if let Some(conventions) = conventions {
         http.conventions = conventions;
     }
     let name = if name.is_empty() { address.to_string() } else { name.to_owned() };
-    Some(Listener { name, address, http })
+    Some(Listener { name, address, socket, http })
 }
 
 /// `conventions: none` of a listener's own metadata: what the native form means, which Envoy cannot say.

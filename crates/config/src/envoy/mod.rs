@@ -15,6 +15,7 @@ mod fraction;
 mod hcm;
 mod http_options;
 mod listener;
+mod listener_socket;
 mod matching;
 mod metadata;
 mod mirror;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::address::{self, Url};
 use crate::model::{
     Action, Admin, ClientHttp, Cluster, Conventions, Discovery, Domain, Forward, Host, HttpManager, Listener,
-    LookupFamily, Mirror, MirrorPolicy, Node, PathMatch, Process, Route, RouteMatch, TargetRules,
-    UpstreamHttp, VirtualHost,
+    ListenerSocket, LookupFamily, Mirror, MirrorPolicy, Node, PathMatch, Process, Route, RouteMatch,
+    TargetRules, UpstreamHttp, VirtualHost,
 };
 use crate::parts::{Destination, Parts};
 use crate::read::{Field, Object, Unsupported};
@@ -72,6 +72,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
         listeners: vec![Listener {
             name: INGRESS.to_owned(),
             address: listen,
+            socket: ListenerSocket::default(),
             http: http(Route {
                 name: String::new(),
                 matches: RouteMatch::of(PathMatch::Prefix("/".to_owned())),

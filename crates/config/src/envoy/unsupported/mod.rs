@@ -119,7 +119,6 @@ pub(super) const SOCKET_ADDRESS: &[Unsupported] = &[
 ];
 
 pub(super) const LISTENER: &[Unsupported] = &[
-    group("additional_addresses", "", "write one listener for each address"),
     group(
         "listener_filters listener_filters_timeout continue_on_listener_filters_timeout",
         "connections are not inspected before HTTP",
@@ -134,15 +133,27 @@ pub(super) const LISTENER: &[Unsupported] = &[
     group("per_connection_buffer_high_watermark_timeout", "a mirror cannot hold up a client here", REMOVE),
     group("udp_listener_config", "HTTP/3 is not supported", REMOVE),
     group(
-        "stat_prefix stats_matcher use_original_dst deprecated_v1 drain_type transparent freebind \
-         socket_options tcp_fast_open_queue_length traffic_direction api_listener \
-         connection_balance_config reuse_port enable_reuse_port tcp_backlog_size \
-         max_connections_to_accept_per_socket_event bind_to_port internal_listener enable_mptcp \
-         ignore_global_conn_limit bypass_overload_manager tcp_keepalive",
+        "socket_options",
+        "options of sockets have fields of their own",
+        "remove it; `tcp_keepalive`, `tcp_backlog_size` and `freebind` are supported",
+    ),
+    group("use_original_dst transparent", "clients connect to the proxy itself", REMOVE),
+    group("api_listener internal_listener", "listeners are TCP sockets", "write an `address`"),
+    group(
+        "stat_prefix stats_matcher tcp_fast_open_queue_length enable_mptcp ignore_global_conn_limit \
+         bypass_overload_manager",
         "",
         REMOVE,
     ),
 ];
+
+pub(super) const ADDITIONAL_ADDRESS: &[Unsupported] = &[
+    group("socket_options", "options of sockets have fields of their own", REMOVE),
+    group("tcp_keepalive", "", "write it once, beside `additional_addresses`"),
+];
+
+pub(super) const CONNECTION_BALANCE: &[Unsupported] =
+    &[group("extend_balance", "there are no extensions", "write `exact_balance: {}`")];
 
 pub(super) const FILTER_CHAIN: &[Unsupported] = &[
     group(
