@@ -126,6 +126,15 @@ pub(crate) const DELIVERY_TICK: Duration = Duration::from_millis(10);
 /// How often it expires what is only in memory, and measures.
 pub(crate) const DELIVERY_SWEEP: Duration = Duration::from_secs(1);
 
+/// Lines of access logs that wait for the log thread ...
+pub(crate) const LOG_LINES: usize = 64 << 10;
+/// ... and their bytes, with those that it has gathered and not yet written.
+pub(crate) const LOG_BYTES: u64 = 64 << 20;
+/// Bytes that a log gathers before it writes them, unless a flag says otherwise (Envoy's default).
+pub(crate) const LOG_FLUSH_KB: u32 = 64;
+/// What is kept of a log's buffer after a burst.
+pub(crate) const LOG_BUFFER_KEPT: usize = 256 << 10;
+
 /// Messages that wait for one worker (a new connection is one).
 pub(crate) const WORKER_INBOX: usize = 1024;
 /// Commands that wait for the control thread.

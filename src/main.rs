@@ -28,6 +28,7 @@ mod upstream;
 
 mod cluster;
 
+mod access_log;
 mod format;
 
 mod deadline;

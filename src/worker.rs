@@ -16,6 +16,7 @@ use http::HeaderValue;
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 
+use crate::access_log::{self, Logs};
 use crate::cluster::{Addresses, Endpoints};
 use crate::deadline::Wheel;
 use crate::exchange::{Core, ReplayBudget, Site};
@@ -61,6 +62,8 @@ pub(crate) struct Plan {
     /// By cluster.
     pub(crate) addresses: Vec<watch::Receiver<Addresses>>,
     pub(crate) own_address: HeaderValue,
+    /// The files of access logs.
+    pub(crate) logs: access_log::writer::Opened,
     pub(crate) inbox: mpsc::Receiver<Accepted>,
     /// Permits for copies that wait: from the cells, and from the order thread.
     pub(crate) permits: [mpsc::Receiver<Permit>; 2],
@@ -177,6 +180,7 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
         routes: Table::new(&listener.http.virtual_hosts),
         http: listener.http.clone(),
         port: listener.address.port(),
+        logs: Logs::new(&listener.http.access_logs, |sink| plan.logs.handle(sink)),
     });
     let upstreams = config.clusters.iter().zip(&plan.addresses).enumerate();
     let upstreams = upstreams.map(|(index, (cluster, published))| {

@@ -47,6 +47,7 @@ mod scenario;
 mod seen;
 mod server;
 
+mod access_logs;
 mod basics;
 mod cluster_policies;
 mod documents;

@@ -15,6 +15,7 @@
 
 mod dsl;
 
+mod access_log;
 mod activation;
 mod admin;
 mod admin_beside_envoy;

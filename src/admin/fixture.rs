@@ -157,6 +157,7 @@ fn listener(route: Route) -> Listener {
             virtual_hosts: vec![host],
             headers: Arc::default(),
             most_specific_headers_win: false,
+            access_logs: vec![],
             stream_idle_timeout: Some(Duration::from_secs(300)),
             request_timeout: None,
             request_headers_timeout: None,

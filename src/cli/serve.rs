@@ -108,6 +108,15 @@ pub(crate) enum IpVersion {
 }
 
 impl Serve {
+    /// When access logs write what they have gathered. Envoy takes an interval of 0 as well; here it is a millisecond.
+    pub(crate) fn log_flush(&self) -> crate::access_log::writer::Flush {
+        let kib = self.file_flush_min_size_kb.unwrap_or(crate::limits::LOG_FLUSH_KB);
+        crate::access_log::writer::Flush {
+            interval: Duration::from_millis(u64::from(self.file_flush_interval_msec.max(1))),
+            bytes: kib as usize * 1024,
+        }
+    }
+
     /// The configuration as the flags ask for it.
     pub(crate) fn load(&self) -> Result<config::model::Config, config::ConfigError> {
         config::load(&config::Input {

@@ -137,6 +137,8 @@ impl Process {
     async fn leave_mirrors(&mut self) {
         let mirrors = std::mem::take(&mut self.mirrors);
         let _ = tokio::task::spawn_blocking(move || mirrors.leave()).await;
+        // Nobody is left who could log a request.
+        self.logs.stop();
     }
 
     async fn close_admin(&mut self) {

@@ -19,6 +19,7 @@ use std::time::Duration;
 use config::model::Config;
 use tokio::sync::{mpsc, watch};
 
+use crate::access_log::writer::Writer;
 use crate::admin::Command;
 use crate::cli::Serve;
 use crate::lifecycle::Lifecycle;
@@ -60,6 +61,7 @@ struct Process {
     commands: mpsc::Receiver<Command>,
     signals: Signals,
     loggers: Loggers,
+    logs: Writer,
     drain_time: Duration,
     /// A process that has taken over.
     successors: mpsc::Receiver<Successor>,
@@ -86,7 +88,7 @@ impl Process {
                         tracing::info!(why, drain_time = ?self.drain_time, "draining; once more leaves at once");
                         break None;
                     }
-                    Heard::ReopenLogs => self.loggers.reopen(),
+                    Heard::ReopenLogs => self.reopen_logs(),
                 },
                 // Without an admin there are no commands, and this branch is never taken.
                 Some(command) = self.commands.recv() => match command {
@@ -128,7 +130,7 @@ impl Process {
     /// What an operator wants, but for what changes the loop.
     fn obey(&mut self, command: Command) {
         match command {
-            Command::ReopenLogs => self.loggers.reopen(),
+            Command::ReopenLogs => self.reopen_logs(),
             Command::FailHealthCheck => self.lifecycle.set_failing(true),
             Command::PassHealthCheck => self.lifecycle.set_failing(false),
             Command::Hold { mirror, held } => self.mirrors.hold(mirror, held),
@@ -136,6 +138,12 @@ impl Process {
             Command::DrainListeners { .. } => self.lifecycle.set_closing(),
             Command::Quit => {}
         }
+    }
+
+    /// A rotation has moved files away.
+    fn reopen_logs(&self) {
+        self.loggers.reopen();
+        self.logs.opened().reopen();
     }
 
     /// The process before this one has no copies for a mirror any more, or has ended.

@@ -14,6 +14,7 @@ use super::mirrors::Running;
 use super::sockets::Sockets;
 use super::upgrade::line::Line;
 use super::{Process, notify};
+use crate::access_log::writer::Writer;
 use crate::admin::{self, Command, View};
 use crate::cli::{Mode, Serve};
 use crate::cluster::Addresses;
@@ -50,8 +51,9 @@ pub(super) async fn start(
     let successors = line.open_door(&common.config, &sockets, &stop)?;
     let view = common.view(&listening, flags, &loggers, command);
     let admin = sockets.admin.map(|listener| start_admin(listener, view, flags)).transpose()?;
+    let logs = open_logs(&common, flags)?;
     let Started { threads: workers, seats, mirrors } =
-        start_workers(&common, &phases, &own_address(flags.prefers_v6()), line.awaited())?;
+        start_workers(&common, &phases, &own_address(flags.prefers_v6()), line.awaited(), &logs)?;
     let Common { config, stats, lifecycle, .. } = common;
     let acceptors = Acceptors::new(seats, &stats, room.client_connections, config.process.client_connections);
     accept(acceptors, sockets.listeners, &stop)?;
@@ -72,6 +74,7 @@ pub(super) async fn start(
         commands,
         signals,
         loggers,
+        logs,
         drain_time: flags.drain_time(),
         successors,
         news,
@@ -196,11 +199,19 @@ struct Started {
     mirrors: Running,
 }
 
+/// Opens every access log.
+fn open_logs(common: &Common, flags: &Serve) -> std::io::Result<Writer> {
+    let managers = common.config.listeners.iter().map(|listener| &listener.http);
+    let logs = managers.flat_map(|http| &http.access_logs);
+    Writer::start(logs.map(|log| &log.sink), flags.log_flush(), &common.stats.files)
+}
+
 fn start_workers(
     common: &Common,
     phase: &watch::Receiver<Phase>,
     own_address: &HeaderValue,
     awaited: &[String],
+    logs: &Writer,
 ) -> std::io::Result<Started> {
     let Common { config, stats, lifecycle, addresses, paces, .. } = common;
     // Room for every copy that the bounds allow: a cell can always give its permit.
@@ -229,6 +240,7 @@ fn start_workers(
             shared: shared.clone(),
             addresses: addresses.to_vec(),
             own_address: own_address.clone(),
+            logs: logs.opened().clone(),
             inbox,
             permits: permits.into(),
             phase: phase.clone(),

@@ -18,8 +18,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::Client;
+use super::logged::Logged;
 use super::record::Record;
 use super::request_body::{Outgoing, RequestBody};
+use crate::format::Flags;
 use crate::limits;
 use crate::stats::{ClusterStats, WorkerStats};
 use crate::upstream::Lease;
@@ -43,6 +45,7 @@ pub(super) struct Active {
     on_connection: Rc<Cell<u32>>,
     begun: Instant,
     pub(super) record: Record,
+    pub(super) logged: Option<Box<Logged>>,
 }
 
 impl Active {
@@ -60,6 +63,7 @@ impl Active {
             on_connection,
             begun: Instant::now(),
             record: Record::default(),
+            logged: None,
         }
     }
 }
@@ -70,6 +74,9 @@ impl Drop for Active {
         if let Some(http) = self.stats.http.get(self.listener) {
             http.rq_active.dec();
             http.rq_time.record(self.begun.elapsed());
+        }
+        if let Some(logged) = &self.logged {
+            logged.write(&self.record);
         }
     }
 }
@@ -135,7 +142,7 @@ fn cluster(relayed: &Relayed) -> Option<&ClusterStats> {
 
 impl Relay {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let (Some(incoming), Some(relayed)) = (&mut self.incoming, &self.relayed) else {
+        let (Some(incoming), Some(relayed)) = (&mut self.incoming, &mut self.relayed) else {
             return Poll::Ready(None);
         };
         let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
@@ -153,6 +160,7 @@ impl Relay {
         }
         Poll::Ready(match frame {
             Some(Ok(frame)) if frame.is_data() => {
+                relayed.active.record.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
                 if ends {
                     self.ended();
                 }
@@ -161,6 +169,9 @@ impl Relay {
             Some(Ok(trailers)) => {
                 if !self.passes_trailers {
                     relayed.active.count_dropped_trailers();
+                }
+                if let Some(logged) = &mut relayed.active.logged {
+                    logged.trailers = trailers.trailers_ref().cloned();
                 }
                 self.ended();
                 self.passes_trailers.then_some(Ok(trailers))
@@ -190,7 +201,14 @@ impl Relay {
 
     fn cut(&mut self, cut: Cut) {
         self.incoming = None;
-        let Some(relayed) = self.relayed.take() else { return };
+        let Some(mut relayed) = self.relayed.take() else { return };
+        let (flags, details) = match cut {
+            Cut::Upstream => {
+                (Flags::UPSTREAM_PROTOCOL, "upstream_reset_after_response_started{protocol_error}")
+            }
+            Cut::Timeout => (Flags::UPSTREAM_TIMEOUT, "response_timeout"),
+        };
+        relayed.active.record.broken(flags, details);
         self.count(&relayed);
         if let Some(stats) = cluster(&relayed) {
             match cut {
@@ -229,9 +247,12 @@ impl Active {
 impl Drop for Relay {
     /// The client left inside the answer.
     fn drop(&mut self) {
-        let (Some(mut incoming), Some(relayed)) = (self.incoming.take(), self.relayed.take()) else { return };
+        let (Some(mut incoming), Some(mut relayed)) = (self.incoming.take(), self.relayed.take()) else {
+            return;
+        };
         self.count(&relayed);
         relayed.active.count_left();
+        relayed.active.record.broken(Flags::DOWNSTREAM_TERMINATION, "downstream_remote_disconnect");
         if !relayed.request.is_complete() {
             return;
         }

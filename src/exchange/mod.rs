@@ -7,8 +7,10 @@
 mod answer_body;
 mod detach;
 mod known;
+mod logged;
 mod record;
 mod request_body;
+mod timeouts;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
@@ -23,6 +25,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 
+use crate::access_log::Logs;
 use crate::deadline::{Expired, Wheel};
 use crate::lifecycle::Lifecycle;
 use crate::mirror::Mirrors;
@@ -39,9 +42,11 @@ pub(crate) use answer_body::AnswerBody;
 use answer_body::{Active, Relayed};
 pub(crate) use detach::{Departure, Detached};
 use known::Kept;
+use logged::Logged;
 use record::Record;
 pub(crate) use request_body::{Outgoing, ReplayBudget};
-use request_body::{Repeatable, RequestBody, Timeouts};
+use request_body::{Repeatable, RequestBody};
+use timeouts::Timeouts;
 
 /// What one worker needs to serve requests. Nothing in it is shared with another worker but counters it alone writes.
 #[derive(Debug)]
@@ -67,6 +72,8 @@ pub(crate) struct Site {
     pub(crate) http: HttpManager,
     /// The port that clients connect to.
     pub(crate) port: u16,
+    /// Its access logs.
+    pub(crate) logs: Option<Rc<Logs>>,
 }
 
 /// Where a request came from.
@@ -102,10 +109,11 @@ pub(crate) async fn exchange(
     };
     let (mut head, incoming) = request.into_parts();
     let version = head.version;
-    let active = Active::begin(&core.stats, &client, version);
+    let mut active = Active::begin(&core.stats, &client, version);
     let expects_continue = head.headers.contains_key(EXPECT);
     let body = RequestBody::new(&core, client.listener, incoming, expects_continue);
     client.departure.tell(&body);
+    active.logged = Logged::begin(&core, &client, version, &body);
     let exchange = Exchange {
         core: &core,
         client: &client,
@@ -117,7 +125,11 @@ pub(crate) async fn exchange(
         route: Cell::new(None),
         kept: OnceCell::new(),
     };
-    let answer = match exchange.admit(&mut head) {
+    let admitted = exchange.admit(&mut head);
+    if let Some(logged) = &mut active.logged {
+        logged.head(&head, exchange.route.get());
+    }
+    let answer = match admitted {
         Ok(Admitted::Forward(forward, kind)) => exchange.carry(head, forward, kind, active).await,
         Ok(Admitted::Answered(answer)) => Ok(exchange.respond(answer, active)),
         Err(refusal) => Ok(exchange.reply(refusal, active)),
@@ -215,6 +227,7 @@ impl<'a> Exchange<'a> {
         kind: Kind,
         mut active: Active,
     ) -> Result<Response<AnswerBody>, Unanswered> {
+        active.record.attempts = 1;
         let upstream = self.core.upstreams.get(route.cluster);
         let Some((upstream, address)) = upstream.and_then(|upstream| Some((upstream, upstream.pick()?)))
         else {
@@ -266,10 +279,13 @@ impl<'a> Exchange<'a> {
     fn relay(&self, answer: Response<Incoming>, mut relayed: Relayed) -> Response<AnswerBody> {
         let (mut head, incoming) = answer.into_parts();
         let took = relayed.sent_at.elapsed();
-        relayed.active.record.answered(head.status, relayed.sent_at);
+        relayed.active.record.answered(head.status);
         // The time that the primary took begins at the request's end, which an early answer does not wait for.
         let took = self.body.is_complete().then_some(took);
         self.finish_head(&mut head, took, &relayed.active.record);
+        if let Some(logged) = &mut relayed.active.logged {
+            logged.answer = Some(head.headers.clone());
+        }
         self.count(head.status.as_u16());
         let body = AnswerBody::relayed(incoming, relayed, &head);
         Response::from_parts(head, body)
@@ -283,9 +299,15 @@ impl<'a> Exchange<'a> {
     }
 
     fn respond(&self, answer: Response<Bytes>, mut active: Active) -> Response<AnswerBody> {
+        // Redirects, too: Envoy calls both so.
+        active.record.details.get_or_insert("direct_response");
         let (mut head, body) = answer.into_parts();
         self.finish_head(&mut head, None, &active.record);
         active.record.code = Some(head.status);
+        active.record.sent = body.len() as u64;
+        if let Some(logged) = &mut active.logged {
+            logged.answer = Some(head.headers.clone());
+        }
         self.count(head.status.as_u16());
         Rc::clone(&self.body).linger();
         Response::from_parts(head, AnswerBody::local(body, active))
@@ -306,7 +328,8 @@ impl<'a> Exchange<'a> {
         !self.body.is_complete() && !head.status.is_success()
     }
 
-    fn failed(&self, route: &Forward, failure: Failure, active: Active) -> Response<AnswerBody> {
+    fn failed(&self, route: &Forward, failure: Failure, mut active: Active) -> Response<AnswerBody> {
+        active.record.connected = failure == Failure::Closed;
         if let Some(cluster) = self.cluster(route) {
             cluster.external.count(503);
             match failure {
@@ -323,8 +346,9 @@ impl<'a> Exchange<'a> {
         &self,
         route: &Forward,
         kind: Kind,
-        active: Active,
+        mut active: Active,
     ) -> Result<Response<AnswerBody>, Unanswered> {
+        active.record.connected = true;
         let reply = self.body.expired();
         match reply {
             LocalReply::Timeout => {

@@ -20,7 +20,6 @@ pub(super) struct Record {
     pub(super) upstream: Option<SocketAddr>,
     /// It took the request.
     pub(super) connected: bool,
-    sent_at: Option<Instant>,
     answered_at: Option<Instant>,
     /// Bytes of the answer's body.
     pub(super) sent: u64,
@@ -28,18 +27,27 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// The primary answered a request that was sent to it at that time.
-    pub(super) fn answered(&mut self, code: StatusCode, sent_at: Instant) {
+    /// The primary answers.
+    pub(super) fn answered(&mut self, code: StatusCode) {
         self.code = Some(code);
         self.details = Some("via_upstream");
         self.connected = true;
-        self.sent_at = Some(sent_at);
         self.answered_at = Some(Instant::now());
     }
 
     /// The proxy answers itself.
     pub(super) fn replied(&mut self, reply: LocalReply) {
         let (flags, details) = reply.why();
+        self.flags = self.flags.with(flags);
+        self.details = Some(details);
+    }
+
+    pub(super) fn answered_at(&self) -> Option<Instant> {
+        self.answered_at
+    }
+
+    /// The answer broke off.
+    pub(super) fn broken(&mut self, flags: Flags, details: &'static str) {
         self.flags = self.flags.with(flags);
         self.details = Some(details);
     }

@@ -12,41 +12,19 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use config::model::{Forward, HttpManager, Idle};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::Core;
+use super::timeouts::Timeouts;
 use crate::deadline::Deadline;
 use crate::limits;
 use crate::mirror::tap::{Tap, Unsaved};
 use crate::route::reply::LocalReply;
 use crate::stats::WorkerStats;
 use crate::upstream::Repeat;
-
-/// How long the parts of an exchange may take; `None` is for ever.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Timeouts {
-    /// Silence while the request arrives or the answer is awaited.
-    idle: Option<Duration>,
-    /// The whole request.
-    request: Option<Duration>,
-    /// From the end of the request to the end of the answer.
-    route: Option<Duration>,
-}
-
-impl Timeouts {
-    pub(super) fn of(http: &HttpManager, forward: &Forward) -> Self {
-        let idle = match forward.idle {
-            Idle::Inherited => http.stream_idle_timeout,
-            Idle::Off => None,
-            Idle::After(time) => Some(time),
-        };
-        Self { idle, request: http.request_timeout, route: forward.timeout }
-    }
-}
 
 /// The body is not to be had any more: the client left, or the exchange was given up.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -65,6 +43,11 @@ pub(super) struct RequestBody {
     begun: Instant,
     size: SizeHint,
     complete: Cell<bool>,
+    completed_at: Cell<Option<Instant>>,
+    /// Bytes of the body so far.
+    received_bytes: Cell<u64>,
+    /// The client has left.
+    gone: Cell<bool>,
     /// The client left before the request was complete.
     broken: Cell<bool>,
     /// Waiting for the client: its silence is measured.
@@ -90,6 +73,9 @@ impl RequestBody {
             begun: Instant::now(),
             size,
             complete: Cell::new(complete),
+            completed_at: Cell::new(complete.then(Instant::now)),
+            received_bytes: Cell::new(0),
+            gone: Cell::new(false),
             broken: Cell::new(false),
             waiting: Cell::new(false),
             trailers_announced: Cell::new(false),
@@ -112,6 +98,19 @@ impl RequestBody {
     /// When its head had been read.
     pub(super) fn begun(&self) -> Instant {
         self.begun
+    }
+
+    /// When its last byte had been read.
+    pub(super) fn completed_at(&self) -> Option<Instant> {
+        self.completed_at.get()
+    }
+
+    pub(super) fn received_bytes(&self) -> u64 {
+        self.received_bytes.get()
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.gone.get()
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -148,6 +147,9 @@ impl RequestBody {
 
     fn completed(&self, trailers: Option<&HeaderMap>) {
         self.complete.set(true);
+        if self.completed_at.get().is_none() {
+            self.completed_at.set(Some(Instant::now()));
+        }
         self.waiting.set(false);
         self.source.take();
         let timeouts = self.timeouts.get();
@@ -190,6 +192,7 @@ impl RequestBody {
         match frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
+                    self.received_bytes.set(self.received_bytes.get() + data.len() as u64);
                     self.tap.borrow_mut().push(data);
                     self.keep_for_replay(data);
                     if ends {
@@ -207,6 +210,7 @@ impl RequestBody {
             }
             Some(Err(_)) => {
                 self.broken.set(true);
+                self.gone.set(true);
                 self.source.take();
                 drop(self.tap.take());
                 Some(Err(Interrupted))
@@ -237,6 +241,7 @@ impl RequestBody {
 
     /// The client has left.
     pub(super) fn left(&self) {
+        self.gone.set(true);
         self.tap.borrow_mut().left();
     }
 

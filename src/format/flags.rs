@@ -23,18 +23,30 @@ const NAMES: [(&str, &str); 14] = [
 ];
 
 impl Flags {
+    pub(crate) const UPSTREAM_PROTOCOL: Self = Self(1 << 11);
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const NO_HEALTHY_UPSTREAM: Self = Self(1);
     pub(crate) const UPSTREAM_TIMEOUT: Self = Self(1 << 1);
     pub(crate) const CONNECTION_FAILURE: Self = Self(1 << 2);
     pub(crate) const CONNECTION_TERMINATION: Self = Self(1 << 3);
     pub(crate) const NO_ROUTE: Self = Self(1 << 5);
+    pub(crate) const DOWNSTREAM_TERMINATION: Self = Self(1 << 6);
     pub(crate) const STREAM_IDLE: Self = Self(1 << 8);
     pub(crate) const DOWNSTREAM_PROTOCOL: Self = Self(1 << 9);
 
     /// Both.
     pub(crate) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// Whether any flag is set.
+    pub(crate) fn any(self) -> bool {
+        self != Self::NONE
+    }
+
+    /// Whether a flag is set, by its short name.
+    pub(crate) fn has(self, short: &str) -> bool {
+        self.names().any(|(name, _)| name == short)
     }
 
     fn names(self) -> impl Iterator<Item = (&'static str, &'static str)> {

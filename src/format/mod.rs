@@ -56,7 +56,6 @@ pub(crate) struct Facts<'a> {
     pub(crate) route: Option<&'a str>,
     pub(crate) filter_chain: Option<&'a str>,
     pub(crate) connection: Option<u64>,
-    pub(crate) reply: Option<&'a [u8]>,
     pub(crate) log: Option<&'static str>,
     pub(crate) copy: Option<CopyFacts<'a>>,
 }
@@ -236,7 +235,7 @@ impl<'a> Facts<'a> {
             Fact::FilterChainName => Value::text(self.filter_chain.filter(|name| !name.is_empty())),
             Fact::ConnectionId => Value::number(self.connection),
             Fact::LogType => Value::text(self.log),
-            Fact::LocalReplyBody => Value::Text(Cow::Borrowed(self.reply.unwrap_or_default())),
+            Fact::LocalReplyBody => Value::Text(Cow::Borrowed(b"")),
             _ => Value::Missing,
         }
     }

@@ -6,6 +6,7 @@
 pub(crate) mod backlog;
 pub(crate) mod counter;
 pub(crate) mod ends;
+pub(crate) mod files;
 pub(crate) mod histogram;
 pub(crate) mod mirror;
 pub(crate) mod pairs;
@@ -32,6 +33,8 @@ pub(crate) struct Stats {
     pub(crate) deliveries: Vec<Option<Arc<WorkerStats>>>,
     /// By mirror: of its backlog, if it has one.
     pub(crate) backlogs: Vec<Option<Arc<BacklogStats>>>,
+    /// Of access logs.
+    pub(crate) files: Arc<files::FileStats>,
     /// Written by the control thread.
     pub(crate) control: Arc<ControlStats>,
     /// Of the admin listener, whose thread alone writes.
@@ -49,6 +52,7 @@ impl Stats {
             workers: (0..workers).map(|_| Arc::new(WorkerStats::new(config))).collect(),
             deliveries: each.clone().map(|yes| yes.then(|| Arc::new(WorkerStats::new(config)))).collect(),
             backlogs: each.map(|yes| yes.then(Arc::default)).collect(),
+            files: Arc::default(),
             control: Arc::new(ControlStats::new(config)),
             admin: Arc::default(),
             started: Instant::now(),

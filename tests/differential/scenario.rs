@@ -176,9 +176,7 @@ impl Scenario {
         record.call(dir.path().display().to_string(), "<dir>");
         let file = self.ours.as_ref().filter(|_| program == Program::MimirMirror).unwrap_or(&self.file);
         let mut command = program.command();
-        if program == Program::Envoy {
-            command.args(["--file-flush-interval-msec", "20"]);
-        }
+        command.args(["--file-flush-interval-msec", "20"]);
         let mut text = String::new();
         let write = |listen: std::net::SocketAddr, admin: std::net::SocketAddr| {
             places.push(("<listen>".to_owned(), listen.port().to_string()));

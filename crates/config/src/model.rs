@@ -3,6 +3,7 @@
 //! Indices stand for references (`Route::cluster` is an index into [`Config::clusters`]); the decoder
 //! guarantees that they are in range.
 
+mod access_log;
 mod action;
 mod cluster;
 mod format;
@@ -20,6 +21,9 @@ mod targets;
 
 use std::net::SocketAddr;
 
+pub use access_log::{
+    AccessLog, Comparison, HeaderFilter, HeaderFilterTest, JsonValue, LogFilter, LogLine, LogSink, Operator,
+};
 pub use action::{Action, DirectResponse, Forward, HostRewrite, Idle, PathRewrite, Redirect, RedirectPath};
 pub use cluster::{Cluster, Discovery, Endpoint, Host, LookupFamily};
 pub use format::{

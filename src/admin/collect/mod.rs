@@ -11,6 +11,7 @@
 
 mod answers;
 mod cluster;
+mod files;
 mod http;
 mod listener;
 mod mirror;
@@ -162,6 +163,7 @@ pub(crate) fn collect(view: &View) -> Metrics {
     cluster::collect(view, &mut metrics);
     mirror::collect(view, &mut metrics);
     server::collect(view, &mut metrics);
+    files::collect(view, &mut metrics);
     never::process(&mut metrics);
     metrics.tag(&view.tags);
     metrics

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::route::{percent, route_changes, route_match, route_reply};
-use super::{ConvertError, Notes, headers, native, process, value};
+use super::{ConvertError, Notes, access_log, headers, native, process, value};
 use crate::envoy::METADATA_KEY;
 use crate::model::{
     Action, Cluster, Config, Conventions, CopyHost, Discovery, Domain, EnvoyConventions, Forward, Fraction,
@@ -166,6 +166,8 @@ fn manager(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value {
     put("strip_any_host_port", http.targets.strip_port == StripPort::Any, json!(true));
     put("strip_trailing_host_dot", http.targets.strip_trailing_dot, json!(true));
     put("route_config", true, route_config(config, http, notes));
+    let logs: Vec<Value> = http.access_logs.iter().map(access_log::to_v3).collect();
+    put("access_log", !logs.is_empty(), json!(logs));
     let mut router = json!({ "@type": ROUTER });
     if let Some(router) = router.as_object_mut().filter(|_| conventions.suppress_envoy_headers) {
         router.insert("suppress_envoy_headers".to_owned(), json!(true));

@@ -4,6 +4,7 @@
 //! elsewhere, and a comment at the top of the text if they would not. Secrets are never printed; the comment
 //! names them.
 
+mod access_log;
 mod envoy;
 mod headers;
 mod native;

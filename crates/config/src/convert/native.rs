@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{ConvertError, Notes, value};
+use super::{ConvertError, Notes, access_log, value};
 use crate::durable;
 use crate::model::{
     AddedHeader, Backlog, Cluster, Config, Conventions, CopyHost, Delivery, Discovery, Domain, Endpoint,
@@ -64,6 +64,9 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
     if route.timeout != Some(TIMEOUT) {
         let timeout = route.timeout.map_or_else(|| "off".to_owned(), units::native_text);
         root.insert("timeout".to_owned(), json!(timeout));
+    }
+    if let Some(logs) = access_log::to_native(&listener.http.access_logs, notes) {
+        root.insert("access_log".to_owned(), logs);
     }
     let mirrors: Vec<Option<Value>> =
         route.mirrors.iter().map(|policy| mirror(config, policy, notes)).collect();

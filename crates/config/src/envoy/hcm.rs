@@ -7,7 +7,7 @@ use crate::read::{Field, Object};
 
 use super::any::{Configured, Extension};
 use super::upstreams::Upstreams;
-use super::{targets, unsupported, virtual_host};
+use super::{access_log, targets, unsupported, virtual_host};
 
 const ROUTER: Extension = Extension {
     what: "the router",
@@ -27,6 +27,7 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
     if let Some(field) = object.take("codec_type") {
         codec(&field);
     }
+    let access_logs = access_log::list(object.take("access_log"));
     let envoy = conventions(&mut object);
     let stream_idle_timeout = timeout(&mut object, "stream_idle_timeout", Some(STREAM_IDLE));
     let request_timeout = timeout(&mut object, "request_timeout", None);
@@ -49,6 +50,7 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
         route_config: routes.name,
         virtual_hosts: routes.virtual_hosts,
         headers: routes.headers,
+        access_logs: access_logs?,
         most_specific_headers_win: routes.most_specific_headers_win,
         stream_idle_timeout: stream_idle_timeout?,
         request_timeout: request_timeout?,

@@ -3,6 +3,7 @@
 //! Both spellings are read by the same decoders: where v2 and v3 name a thing differently, both names are
 //! accepted, and giving both at once is an error. What Envoy itself would reject is rejected with its words.
 
+mod access_log;
 mod action;
 mod added;
 mod address;
@@ -16,6 +17,7 @@ mod hcm;
 mod http_options;
 mod listener;
 mod listener_socket;
+mod log_filter;
 mod matching;
 mod metadata;
 mod mirror;
@@ -31,5 +33,6 @@ mod unsupported;
 mod upstreams;
 mod virtual_host;
 
+pub(crate) use access_log::{DEFAULT_FORMAT, json_line};
 pub(crate) use bootstrap::decode;
 pub(crate) use metadata::KEY as METADATA_KEY;

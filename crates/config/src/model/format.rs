@@ -147,7 +147,7 @@ pub enum Fact {
     RequestHeaderBytes,
     /// Bytes of the answer's headers.
     ResponseHeaderBytes,
-    /// The body of an answer of the proxy's own.
+    /// The body of an answer of the proxy's own: empty in headers and in access logs, as in Envoy.
     LocalReplyBody,
     /// A parameter of the query.
     QueryParameter(String),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ClientHttp, RouteHeaders, TargetRules, VirtualHost};
+use super::{AccessLog, ClientHttp, RouteHeaders, TargetRules, VirtualHost};
 
 /// Envoy's HTTP connection manager, as far as it is supported.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct HttpManager {
     pub headers: Arc<RouteHeaders>,
     /// `most_specific_header_mutations_wins`: routes change headers last, not first.
     pub most_specific_headers_win: bool,
+    /// One line for each request.
+    pub access_logs: Vec<AccessLog>,
     /// Longest silence within one request or answer; `None` is off. Envoy default 5 min.
     pub stream_idle_timeout: Option<Duration>,
     /// Longest time for a whole request to arrive; `None` is off (Envoy default).

@@ -1,5 +1,6 @@
 //! The native form, for people who never had an Envoy.
 
+mod access_log;
 mod mirror;
 
 use std::sync::Arc;
@@ -7,9 +8,9 @@ use std::time::Duration;
 
 use crate::address::{self, Url};
 use crate::model::{
-    Action, Admin, ClientHttp, Cluster, Conventions, Discovery, Domain, Forward, Host, HttpManager, Listener,
-    ListenerSocket, LookupFamily, Mirror, MirrorPolicy, Node, PathMatch, Process, Route, RouteMatch,
-    TargetRules, UpstreamHttp, VirtualHost,
+    AccessLog, Action, Admin, ClientHttp, Cluster, Conventions, Discovery, Domain, Forward, Host,
+    HttpManager, Listener, ListenerSocket, LookupFamily, Mirror, MirrorPolicy, Node, PathMatch, Process,
+    Route, RouteMatch, TargetRules, UpstreamHttp, VirtualHost,
 };
 use crate::parts::{Destination, Parts};
 use crate::read::{Field, Object, Unsupported};
@@ -51,10 +52,12 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let primary = object.require("primary", "name the primary cluster: `primary: http://mimir-primary:8080`");
     let primary = primary.and_then(|field| url(&field));
     let timeout = timeout(&mut object);
+    let logs = access_log::list(object.take("access_log"));
     let entries = object.take("mirrors").map(|field| field.list()).unwrap_or_default();
     let mirrors = mirror::decode(&entries);
     object.finish(UNSUPPORTED);
     let (listen, admin, primary, timeout, mirrors) = (listen?, admin?, primary?, timeout?, mirrors?);
+    let logs = logs?;
     let mut clusters = vec![cluster(PRIMARY, &primary)];
     let mut destinations = Vec::new();
     let mut policies = Vec::new();
@@ -73,13 +76,16 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
             name: INGRESS.to_owned(),
             address: listen,
             socket: ListenerSocket::default(),
-            http: http(Route {
-                name: String::new(),
-                matches: RouteMatch::of(PathMatch::Prefix("/".to_owned())),
-                action: Action::Forward(Box::new(Forward::to(0, timeout, policies))),
-                headers: Arc::default(),
-                levels: Vec::new(),
-            }),
+            http: http(
+                Route {
+                    name: String::new(),
+                    matches: RouteMatch::of(PathMatch::Prefix("/".to_owned())),
+                    action: Action::Forward(Box::new(Forward::to(0, timeout, policies))),
+                    headers: Arc::default(),
+                    levels: Vec::new(),
+                },
+                logs,
+            ),
         }],
         clusters,
         mirrors: destinations,
@@ -87,7 +93,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
 }
 
 /// The connection manager of the native form: Envoy's limits, none of its headers.
-fn http(route: Route) -> HttpManager {
+fn http(route: Route, access_logs: Vec<AccessLog>) -> HttpManager {
     HttpManager {
         stat_prefix: INGRESS.to_owned(),
         conventions: Conventions::None,
@@ -100,6 +106,7 @@ fn http(route: Route) -> HttpManager {
         }],
         headers: Arc::default(),
         most_specific_headers_win: false,
+        access_logs,
         stream_idle_timeout: Some(Duration::from_secs(300)),
         request_timeout: None,
         request_headers_timeout: None,

@@ -180,6 +180,21 @@ impl<'a> Object<'a> {
         Some(self.at(entry, name))
     }
 
+    /// Whether there are fields that nobody asked for yet.
+    pub(crate) fn has_left(&self) -> bool {
+        self.used.contains(&false)
+    }
+
+    /// The `@type` of the message in a field, as written. The field is still to be taken.
+    pub(crate) fn type_of(&self, name: &str) -> Option<&'a str> {
+        let entry = self.entries.iter().find(|entry| self.field.style.names(name, &entry.key))?;
+        let Value::Map(entries) = &entry.node.value else { return None };
+        match &entries.iter().find(|entry| &*entry.key == "@type")?.node.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether a key is written exactly so.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.entries.iter().any(|entry| &*entry.key == name)

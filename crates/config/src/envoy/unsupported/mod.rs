@@ -3,6 +3,7 @@
 //!
 //! Grouped by what to say; the names of a group are separated by blanks. Names come from the message descriptors of Envoy 1.40.
 
+mod access_log;
 mod cluster;
 mod protocol;
 mod route;
@@ -11,6 +12,7 @@ mod tests;
 
 use crate::read::Unsupported;
 
+pub(super) use access_log::{ACCESS_LOG, LOG_FILTER, LOG_FORMAT, LOG_HEADER, LOG_STRING};
 pub(super) use cluster::{CLUSTER, ENDPOINT, LB_ENDPOINT, LOAD_ASSIGNMENT, LOCALITY};
 pub(super) use protocol::{
     HTTP2_PROTOCOL_OPTIONS, HTTP2_WITHOUT_EFFECT, HTTP3_PROTOCOL_OPTIONS, UPSTREAM_COMMON_OPTIONS,
@@ -187,9 +189,9 @@ pub(super) const ROUTER: &[Unsupported] = &[
 pub(super) const HCM: &[Unsupported] = &[
     group("rds scoped_routes", NO_XDS, "write the routes into `route_config`"),
     group(
-        "access_log access_log_flush_interval flush_access_log_on_new_request access_log_options",
-        NO_LOG,
-        LOG_HELP,
+        "access_log_flush_interval flush_access_log_on_new_request access_log_options",
+        "a request has one line, written at its end",
+        REMOVE,
     ),
     group("tracing", "there is no tracing", REMOVE),
     group("http3_protocol_options", "HTTP/3 is not supported", REMOVE),
