@@ -17,7 +17,7 @@ use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 
 use crate::access_log::{self, Logs};
-use crate::cluster::{Addresses, Endpoints};
+use crate::cluster::{Endpoints, Members};
 use crate::deadline::Wheel;
 use crate::exchange::{Core, ReplayBudget, Site};
 use crate::lifecycle::Lifecycle;
@@ -60,7 +60,7 @@ pub(crate) struct Plan {
     /// By mirror.
     pub(crate) shared: Vec<Shared>,
     /// By cluster.
-    pub(crate) addresses: Vec<watch::Receiver<Addresses>>,
+    pub(crate) addresses: Vec<watch::Receiver<Members>>,
     pub(crate) own_address: HeaderValue,
     /// The files of access logs.
     pub(crate) logs: access_log::writer::Opened,
@@ -182,13 +182,15 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
         port: listener.address.port(),
         logs: Logs::new(&listener.http.access_logs, |sink| plan.logs.handle(sink)),
     });
-    let upstreams = config.clusters.iter().zip(&plan.addresses).enumerate();
-    let upstreams = upstreams.map(|(index, (cluster, published))| {
-        let endpoints = follow(published);
+    let clusters = config.clusters.iter().zip(&plan.addresses).enumerate();
+    let upstreams = clusters.clone().map(|(index, (cluster, published))| {
+        let endpoints = Endpoints::follow(index, cluster, &plan.stats, published);
         Upstream::new(index, endpoints, cluster.connect_timeout, Arc::clone(&plan.stats))
     });
     // Requests and copies take turns of their own: a mirror's dials must not move a primary's round robin.
-    let mirror_endpoints: Vec<_> = plan.addresses.iter().map(follow).collect();
+    let mirror_endpoints = clusters
+        .map(|(index, (cluster, published))| Endpoints::follow(index, cluster, &plan.stats, published));
+    let mirror_endpoints: Vec<_> = mirror_endpoints.collect();
     let mirrors = Mirrors::new(Parts {
         config,
         shared: &plan.shared,
@@ -210,13 +212,6 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
         replay: ReplayBudget::default(),
         wheel,
     }
-}
-
-fn follow(published: &watch::Receiver<Addresses>) -> Rc<Endpoints> {
-    let mut published = published.clone();
-    let endpoints = Endpoints::new(Arc::clone(&published.borrow_and_update()));
-    tokio::task::spawn_local(Rc::clone(&endpoints).follow(published));
-    endpoints
 }
 
 /// The current second as HTTP writes it.

@@ -50,6 +50,7 @@ mod server;
 mod access_logs;
 mod basics;
 mod cluster_policies;
+mod clusters;
 mod documents;
 mod envoys_own;
 mod error_replies;

@@ -49,6 +49,7 @@ mod corpus;
 mod dashboards;
 mod differential;
 mod dns;
+mod dns_servers;
 mod documented_config;
 mod envoy_statistics;
 mod fields;

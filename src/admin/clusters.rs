@@ -1,18 +1,18 @@
 //! `/clusters` and `/listeners`: what is configured, and which addresses it has now.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use config::model::{Cluster, Discovery, Host};
+use config::model::Cluster;
 use serde_json::{Value, json};
 
 use super::View;
 use super::answer::Answer;
-use super::collect::{Answers, sum};
+use super::collect::sum;
 use super::query::{NameFilter, Query};
-use crate::stats::ClusterStats;
+use crate::cluster::{Flags, Id, Member, Members};
+use crate::stats::host::HostStats;
 
 /// `/clusters`.
 pub(crate) fn clusters(view: &View, query: &Query) -> Answer {
@@ -50,26 +50,35 @@ pub(crate) fn listeners(view: &View, query: &Query) -> Answer {
     Answer::text(out)
 }
 
-fn addresses(view: &View, cluster: usize) -> Arc<[SocketAddr]> {
-    view.endpoints.get(cluster).map_or_else(|| Arc::from([]), |now| Arc::clone(&now.borrow()))
+fn members(view: &View, cluster: usize) -> Members {
+    view.endpoints.get(cluster).map_or_else(|| Members::from([]), |now| Arc::clone(&now.borrow()))
+}
+
+/// Why a member is not healthy, in Envoy's words.
+fn health_flags(flags: Flags) -> String {
+    let mut out = String::new();
+    for (set, word) in [(flags.checked, "/failed_active_hc"), (flags.configured, "/failed_eds_health")] {
+        out.push_str(if set { word } else { "" });
+    }
+    if out.is_empty() { "healthy".to_owned() } else { out }
 }
 
 fn cluster_text(view: &View, index: usize, cluster: &Cluster, out: &mut String) {
     let name = &cluster.name;
     let _ = writeln!(out, "{name}::observability_name::{name}");
     let _ = writeln!(out, "{name}::added_via_api::false");
-    let addresses = addresses(view, index);
-    for at in addresses.iter() {
+    for member in members(view, index).iter() {
+        let at = member.address;
         let mut line = |key: &str, value: &str| {
             let _ = writeln!(out, "{name}::{at}::{key}::{value}");
         };
-        for number in host_numbers(view, index, &addresses) {
+        for number in host_numbers(view, index, member.id) {
             line(number.name, &number.value.to_string());
         }
-        line("hostname", &hostname(cluster, *at));
+        line("hostname", &member.hostname);
         for (key, value) in [
-            ("health_flags", "healthy"),
-            ("weight", "1"),
+            ("health_flags", health_flags(member.health).as_str()),
+            ("weight", &member.weight.to_string()),
             ("region", ""),
             ("zone", ""),
             ("sub_zone", ""),
@@ -84,25 +93,28 @@ fn cluster_text(view: &View, index: usize, cluster: &Cluster, out: &mut String) 
 }
 
 fn cluster_json(view: &View, index: usize, cluster: &Cluster) -> Value {
-    let addresses = addresses(view, index);
-    let hosts: Vec<_> = addresses
-        .iter()
-        .map(|at| {
-            let mut host = json!({
-                "address": socket_address(*at),
-                "stats": host_numbers(view, index, &addresses).iter().map(HostNumber::json).collect::<Vec<_>>(),
-                "health_status": {"eds_health_status": "HEALTHY"},
-                "weight": 1,
-                "locality": {},
-            });
-            let hostname = hostname(cluster, *at);
-            if let (Some(host), false) = (host.as_object_mut(), hostname.is_empty()) {
-                host.insert("hostname".to_owned(), hostname.into());
-            }
-            host
-        })
-        .collect();
+    let hosts: Vec<_> = members(view, index).iter().map(|member| host_json(view, index, member)).collect();
     json!({"name": cluster.name, "host_statuses": hosts, "observability_name": cluster.name})
+}
+
+fn host_json(view: &View, cluster: usize, member: &Member) -> Value {
+    let configured = if member.health.configured { "UNHEALTHY" } else { "HEALTHY" };
+    let mut health = json!({ "eds_health_status": configured });
+    if let Some(health) = health.as_object_mut().filter(|_| member.health.checked) {
+        health.insert("failed_active_health_check".to_owned(), true.into());
+    }
+    let numbers: Vec<_> = host_numbers(view, cluster, member.id).iter().map(HostNumber::json).collect();
+    let mut host = json!({
+        "address": socket_address(member.address),
+        "stats": numbers,
+        "health_status": health,
+        "weight": member.weight,
+        "locality": {},
+    });
+    if let (Some(host), false) = (host.as_object_mut(), member.hostname.is_empty()) {
+        host.insert("hostname".to_owned(), (*member.hostname).into());
+    }
+    host
 }
 
 fn socket_address(at: SocketAddr) -> Value {
@@ -131,14 +143,17 @@ impl HostNumber {
     }
 }
 
-/// What is counted is counted by cluster. It is the address' own only while the cluster has a single one; with
-/// several, nothing is said rather than something wrong.
-fn host_numbers(view: &View, cluster: usize, addresses: &[SocketAddr]) -> Vec<HostNumber> {
-    if addresses.len() != 1 {
-        return Vec::new();
-    }
-    let read = |read: fn(&ClusterStats) -> u64| sum(view, |worker| worker.clusters.get(cluster).map(read));
-    let answers = Answers::of(view, cluster).total();
+/// The numbers of one member, over all threads.
+fn host_numbers(view: &View, cluster: usize, id: Id) -> Vec<HostNumber> {
+    let read = |read: fn(&HostStats) -> u64| {
+        sum(view, |worker| {
+            let of_worker =
+                worker.clusters.get(cluster)?.hosts.read(|all| {
+                    all.iter().filter(|(known, _)| *known == id).map(|(_, stats)| read(stats)).sum()
+                });
+            Some(of_worker)
+        })
+    };
     let counter = |name, value| HostNumber { name, is_gauge: false, value };
     let gauge = |name, value| HostNumber { name, is_gauge: true, value };
     vec![
@@ -146,29 +161,12 @@ fn host_numbers(view: &View, cluster: usize, addresses: &[SocketAddr]) -> Vec<Ho
         counter("cx_connect_fail", read(|s| s.cx_connect_fail.get())),
         counter("cx_total", read(|s| s.cx_total.get())),
         gauge("rq_active", read(|s| s.rq_active.get())),
-        counter("rq_error", answers.count(500..600)),
+        counter("rq_error", read(|s| s.rq_error.get())),
         gauge("rq_pending_active", read(|s| s.rq_pending_active.get())),
-        counter("rq_success", answers.count(100..500)),
+        counter("rq_success", read(|s| s.rq_success.get())),
         counter("rq_timeout", read(|s| s.rq_timeout.get())),
         counter("rq_total", read(|s| s.rq_total.get())),
     ]
-}
-
-/// The name an address was resolved from, empty when several names could be meant. What stands as an address in a
-/// cluster of names is its own name; where all are addresses there are no names.
-fn hostname(cluster: &Cluster, at: SocketAddr) -> Cow<'_, str> {
-    let is_static = matches!(cluster.discovery, Discovery::Static);
-    let mut found = "";
-    for endpoint in cluster.endpoints.iter().filter(|endpoint| endpoint.port == at.port()) {
-        match &endpoint.host {
-            Host::Ip(ip) if *ip == at.ip() && is_static => return "".into(),
-            Host::Ip(ip) if *ip == at.ip() => return ip.to_string().into(),
-            Host::Name(_) if !found.is_empty() => return "".into(),
-            Host::Name(name) => found = name,
-            Host::Ip(_) => {}
-        }
-    }
-    found.into()
 }
 
 #[cfg(test)]
@@ -219,13 +217,29 @@ primary::127.0.0.1:8080::local_origin_success_rate::-1
     }
 
     #[test]
-    fn several_addresses_have_no_numbers_of_their_own() {
+    fn members_have_numbers_and_health_of_their_own() {
         let mut fixture = fixture::busy();
-        let two = Arc::from(["10.0.0.7:8081", "10.0.0.8:8081"].map(|at| at.parse().unwrap()));
+        let sick = Member {
+            weight: 3,
+            health: Flags { checked: true, configured: true },
+            ..Member::at("10.0.0.8:8081")
+        };
+        let two = Arc::from([Member::at("10.0.0.7:8081"), sick]);
         fixture.view.endpoints[1] = tokio::sync::watch::channel(two).1;
         let body = clusters(&fixture.view, &Query::parse("filter=mirror_a")).body;
-        assert!(body.contains("mirror_a::10.0.0.8:8081::health_flags::healthy\n"), "{body}");
-        assert!(!body.contains("rq_total"), "{body}");
+        for line in [
+            "10.0.0.7:8081::rq_success::2",
+            "10.0.0.7:8081::health_flags::healthy",
+            "10.0.0.8:8081::rq_success::0",
+            "10.0.0.8:8081::health_flags::/failed_active_hc/failed_eds_health",
+            "10.0.0.8:8081::weight::3",
+        ] {
+            assert!(body.contains(&format!("mirror_a::{line}\n")), "{line} is not in {body}");
+        }
+        let answer = clusters(&fixture.view, &Query::parse("format=json&filter=mirror_a"));
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        let health = &body["cluster_statuses"][0]["host_statuses"][1]["health_status"];
+        assert_eq!(health, &json!({"eds_health_status": "UNHEALTHY", "failed_active_health_check": true}));
     }
 
     #[test]

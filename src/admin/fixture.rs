@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::model::{
-    Action, ClientHttp, Cluster, Config, Conventions, CopyHost, Discovery, Domain, Endpoint, Forward,
+    Action, ClientHttp, Cluster, Config, Conventions, CopyHost, Discovery, Dns, Domain, Endpoint, Forward,
     Fraction, HeaderMutation, Host, HttpManager, Listener, LookupFamily, Mirror, MirrorPolicy, Node,
-    PathMatch, Requests, Route, RouteMatch, TargetRules, UpstreamHttp, VirtualHost,
+    PathMatch, Requests, Route, RouteMatch, TargetRules, VirtualHost,
 };
 use http::{HeaderName, HeaderValue};
 use tokio::sync::{mpsc, watch};
 
 use super::{Command, View};
+use crate::cluster::{Id, Member};
 use crate::lifecycle::{Generation, Lifecycle};
 use crate::mirror::ledger::Ledger;
 use crate::mirror::send::pace::Pace;
@@ -43,8 +44,10 @@ pub(crate) fn new() -> Fixture {
     let (send, commands) = mpsc::channel(2);
     let lifecycle = Lifecycle::default();
     lifecycle.set_live();
-    let addresses = ["127.0.0.1:8080", "10.0.0.7:8081"];
-    let endpoints = addresses.map(|at| watch::channel(Arc::from([at.parse().unwrap()])).1).into();
+    let mut secondary = Member::at("10.0.0.7:8081");
+    secondary.hostname = Arc::from("secondary.example");
+    let members = [Member::at("127.0.0.1:8080"), secondary];
+    let endpoints = members.map(|member| watch::channel(Arc::from([member])).1).into();
     let view = View {
         stats: stats(&config),
         paces: paces(&config),
@@ -68,16 +71,25 @@ pub(crate) fn busy() -> Fixture {
     let stats = &fixture.view.stats;
     stats.control.listeners[0].accepted.add(7);
     stats.control.clusters[0].membership_total.set(1);
+    stats.control.clusters[0].membership_healthy.set(1);
     for (worker, statuses) in stats.workers.iter().zip([[200, 200], [200, 503]]) {
         for status in statuses {
             worker.http[0].rq_total.inc();
             worker.http[0].rq_completed.inc();
             worker.http[0].rq_by_class[usize::from(status / 100 - 1)].inc();
             worker.clusters[0].rq_total.inc();
+            let host = worker.clusters[0].hosts.of(Id::Address("127.0.0.1:8080".parse().unwrap()));
+            host.rq_total.inc();
+            if status < 500 {
+                host.rq_success.inc()
+            } else {
+                host.rq_error.inc()
+            }
             worker.clusters[0].external.count(status);
             worker.clusters[0].external.time.record(Duration::from_millis(4));
         }
         worker.clusters[1].internal.count(204);
+        worker.clusters[1].hosts.of(Id::Address("10.0.0.7:8081".parse().unwrap())).rq_success.inc();
         worker.mirrors[0].duration.record(Duration::from_millis(20));
     }
     stats.workers[0].mirrors[0].lag_ms.set(1500);
@@ -170,19 +182,12 @@ fn listener(route: Route) -> Listener {
 }
 
 fn clusters() -> Vec<Cluster> {
-    let primary = Cluster {
-        name: "primary".to_owned(),
-        discovery: Discovery::Static,
-        endpoints: vec![Endpoint { host: Host::Ip("127.0.0.1".parse().unwrap()), port: 8080 }],
-        connect_timeout: Duration::from_secs(5),
-        http: UpstreamHttp::default(),
-    };
-    let mirror = Cluster {
-        name: "mirror_a".to_owned(),
-        discovery: Discovery::StrictDns { refresh: Duration::from_secs(5), family: LookupFamily::V4Only },
-        endpoints: vec![Endpoint { host: Host::Name("secondary.example".to_owned()), port: 8081 }],
-        connect_timeout: Duration::from_millis(250),
-        http: UpstreamHttp::default(),
-    };
-    vec![primary, mirror]
+    let primary = Endpoint::new(Host::Ip("127.0.0.1".parse().unwrap()), 8080);
+    let mirror = Endpoint::new(Host::Name("secondary.example".to_owned()), 8081);
+    let dns = Dns { family: LookupFamily::V4Only, ..Dns::strict(Duration::from_secs(5)) };
+    let second = Duration::from_secs(1);
+    vec![
+        Cluster::new("primary".to_owned(), Discovery::Static, vec![primary], 5 * second),
+        Cluster::new("mirror_a".to_owned(), Discovery::Dns(dns), vec![mirror], second / 4),
+    ]
 }

@@ -30,6 +30,7 @@ use tokio::sync::mpsc;
 
 use books::Books;
 
+use crate::cluster::Members;
 use crate::lifecycle::{Generation, Lifecycle};
 use crate::log::Loggers;
 use crate::mirror::send::pace::Pace;
@@ -78,8 +79,8 @@ pub(crate) struct View {
     pub(crate) stats: Arc<Stats>,
     /// State of the process.
     pub(crate) lifecycle: Arc<Lifecycle>,
-    /// The addresses each cluster's endpoints have now. Index = cluster.
-    pub(crate) endpoints: Vec<tokio::sync::watch::Receiver<Arc<[std::net::SocketAddr]>>>,
+    /// The members each cluster has now. Index = cluster.
+    pub(crate) endpoints: Vec<tokio::sync::watch::Receiver<Members>>,
     /// How fast each mirror is sent to. Index = mirror.
     pub(crate) paces: Vec<Arc<Pace>>,
     /// Where the listeners really bound (port 0 resolved). Index = listener.

@@ -1,24 +1,23 @@
-//! From a cluster's endpoints to addresses, again and again. Runs on the control thread.
+//! From a cluster's endpoints to its members, again and again. Runs on the control thread.
 //!
-//! Names go to the system's resolver (getaddrinfo), which reads `/etc/hosts`, the search domains and their changes
-//! as every other program on the machine does. A failed resolution keeps the last addresses: a DNS outage must not
-//! become an outage of the proxy.
+//! A failed resolution keeps the last members: a DNS outage must not become an outage of the proxy.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::model::{Cluster, Discovery, Host, LookupFamily};
+use config::model::{Cluster, Discovery, Dns, Endpoint, EndpointHealth, Host};
 use tokio::sync::{mpsc, watch};
 
-use super::Addresses;
+use super::lookup::{self, Answer};
+use super::{Flags, Id, Member, Members};
 use crate::limits;
 use crate::stats::ControlStats;
 
-/// Longest pause between attempts while a cluster has no address at all.
+/// Longest pause between attempts while a cluster has no member at all.
 const RETRY_WITHOUT_ADDRESS: Duration = Duration::from_secs(1);
 
-/// A cluster whose addresses are wanted.
+/// A cluster whose members are wanted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     /// In the configuration.
@@ -29,16 +28,16 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// Starts discovery of these clusters, each in a task of its own, and waits a moment for the first answers of those that
-/// are awaited. Returns the addresses in the same order, and whether all of those answered.
+/// are awaited. Returns the members in the same order, and whether all of those answered.
 pub(crate) async fn start(
     clusters: impl Iterator<Item = Wanted<'_>>,
     stats: &Arc<ControlStats>,
-) -> (Vec<watch::Receiver<Addresses>>, bool) {
+) -> (Vec<watch::Receiver<Members>>, bool) {
     let (done, mut all_done) = mpsc::channel::<()>(1);
     let (ignored, _) = mpsc::channel::<()>(1);
     let mut published = Vec::new();
     for Wanted { index, cluster, awaited } in clusters {
-        let (publish, receiver) = watch::channel(Addresses::from([]));
+        let (publish, receiver) = watch::channel(Members::from([]));
         published.push(receiver);
         let first = if awaited { done.clone() } else { ignored.clone() };
         tokio::spawn(run(cluster.clone(), index, publish, Arc::clone(stats), first));
@@ -49,46 +48,101 @@ pub(crate) async fn start(
     (published, answered)
 }
 
-/// Publishes the addresses of cluster `index`, for ever if it needs DNS. `first` is dropped after the first attempt.
+/// Publishes the members of cluster `index`, for ever if it needs DNS. `first` is dropped after the first attempt.
 async fn run(
     cluster: Cluster,
     index: usize,
-    publish: watch::Sender<Addresses>,
+    publish: watch::Sender<Members>,
     stats: Arc<ControlStats>,
     first: mpsc::Sender<()>,
 ) {
     let mut first = Some(first);
+    let mut pause = Pause::default();
     let mut failing = false;
     loop {
         let resolved = resolve_all(&cluster).await;
         record(&cluster.name, &resolved, &mut failing);
-        if let Some(stats) = stats.clusters.get(index) {
-            stats.update_attempt.inc();
-            match &resolved {
-                Ok(addresses) if addresses.is_empty() => stats.update_empty.inc(),
-                Ok(_) => stats.update_success.inc(),
-                Err(_) => stats.update_failure.inc(),
-            }
-        }
-        let addresses = resolved.unwrap_or_default();
-        let changed = !addresses.is_empty() && publish.borrow()[..] != addresses[..];
+        let outcome = match &resolved {
+            Ok(found) if found.members.is_empty() => Outcome::Empty,
+            Ok(found) => Outcome::Found(found.ttl),
+            Err(_) => Outcome::Failed,
+        };
+        let members = resolved.unwrap_or_default().members;
+        let changed = !members.is_empty() && publish.borrow()[..] != members[..];
+        count(&stats, index, outcome, changed);
         if changed {
+            let addresses: Vec<_> = members.iter().map(|member| member.address).collect();
             tracing::info!(cluster = cluster.name, ?addresses, "endpoints");
             if let Some(stats) = stats.clusters.get(index) {
                 stats.membership_change.inc();
-                stats.membership_total.set(addresses.len() as u64);
+                stats.membership_total.set(members.len() as u64);
+                let healthy = members.iter().filter(|member| member.health.is_healthy()).count();
+                stats.membership_healthy.set(healthy as u64);
             }
-            publish.send_replace(addresses.into());
+            publish.send_replace(members.into());
         }
         drop(first.take());
-        let Discovery::StrictDns { refresh, .. } = cluster.discovery else { return };
-        let has_address = !publish.borrow().is_empty();
-        tokio::time::sleep(if has_address { refresh } else { refresh.min(RETRY_WITHOUT_ADDRESS) }).await;
+        let Discovery::Dns(dns) = &cluster.discovery else { return };
+        let has_member = !publish.borrow().is_empty();
+        tokio::time::sleep(pause.next(dns, outcome, has_member, fastrand::f64())).await;
+    }
+}
+
+/// How a resolution ended.
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    Found(Option<Duration>),
+    Empty,
+    Failed,
+}
+
+fn count(stats: &ControlStats, index: usize, outcome: Outcome, changed: bool) {
+    let Some(stats) = stats.clusters.get(index) else { return };
+    stats.update_attempt.inc();
+    match outcome {
+        Outcome::Failed => stats.update_failure.inc(),
+        Outcome::Empty => stats.update_empty.inc(),
+        Outcome::Found(_) => stats.update_success.inc(),
+    }
+    if matches!(outcome, Outcome::Found(_)) && !changed {
+        stats.update_no_rebuild.inc();
+    }
+}
+
+/// How long until the next resolution.
+#[derive(Debug, Default)]
+struct Pause {
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl Pause {
+    /// `random` is from 0 to 1.
+    fn next(&mut self, dns: &Dns, outcome: Outcome, has_member: bool, random: f64) -> Duration {
+        let Outcome::Found(ttl) = outcome else {
+            let failures = self.failures;
+            self.failures = failures.saturating_add(1);
+            return match dns.failure_refresh {
+                Some((base, longest)) => {
+                    let most = base.saturating_mul(1 << failures.min(20)).min(longest);
+                    // Full jitter, as Envoy, but never at once again.
+                    most.mul_f64(random).max(base / 2)
+                }
+                None if has_member => dns.refresh,
+                None => dns.refresh.min(RETRY_WITHOUT_ADDRESS),
+            };
+        };
+        self.failures = 0;
+        let rate = match ttl.filter(|ttl| dns.respect_ttl && !ttl.is_zero()) {
+            Some(ttl) => ttl.max(dns.min_refresh),
+            None => dns.refresh,
+        };
+        rate + dns.jitter.mul_f64(random)
     }
 }
 
 /// Says so once when a cluster stops resolving and once when it does again.
-fn record(name: &str, resolved: &Result<Vec<SocketAddr>, std::io::Error>, failing: &mut bool) {
+fn record(name: &str, resolved: &Result<Found, std::io::Error>, failing: &mut bool) {
     match resolved {
         Err(error) if !*failing => {
             tracing::warn!(cluster = name, %error, "cannot resolve; the last known addresses stay in use");
@@ -102,61 +156,94 @@ fn record(name: &str, resolved: &Result<Vec<SocketAddr>, std::io::Error>, failin
     }
 }
 
-/// All addresses of all endpoints, sorted and without repetition. An error only if no endpoint resolved.
-async fn resolve_all(cluster: &Cluster) -> Result<Vec<SocketAddr>, std::io::Error> {
-    let mut addresses = Vec::new();
+#[derive(Debug, Default)]
+struct Found {
+    members: Vec<Member>,
+    /// The shortest of all names.
+    ttl: Option<Duration>,
+}
+
+/// All members of all endpoints, sorted and without repetition. An error only if no endpoint resolved.
+async fn resolve_all(cluster: &Cluster) -> Result<Found, std::io::Error> {
+    let mut found = Found::default();
     let mut error = None;
     for endpoint in &cluster.endpoints {
-        match &endpoint.host {
-            Host::Ip(ip) => addresses.push(SocketAddr::new(*ip, endpoint.port)),
-            Host::Name(name) => match tokio::net::lookup_host((name.as_str(), endpoint.port)).await {
-                Ok(found) => addresses.extend(of_family(found.collect(), cluster.discovery)),
+        match (&endpoint.host, &cluster.discovery) {
+            (Host::Name(name), Discovery::Dns(dns)) => match lookup::addresses(name, dns).await {
+                Ok(Answer { addresses, ttl }) => {
+                    found.ttl = ttl.into_iter().chain(found.ttl).min();
+                    let few = if dns.logical { 1 } else { usize::MAX };
+                    let addresses = addresses.into_iter().take(few);
+                    found.members.extend(addresses.map(|ip| member(endpoint, name, ip, dns.logical)));
+                }
                 Err(e) => error = Some(e),
             },
+            (Host::Ip(ip), discovery) => {
+                // Where names could stand, an address is its own.
+                let (logical, name) = match discovery {
+                    Discovery::Static => (false, String::new()),
+                    Discovery::Dns(dns) => (dns.logical, ip.to_string()),
+                };
+                found.members.push(member(endpoint, &name, *ip, logical));
+            }
+            // Refused by the configuration.
+            (Host::Name(_), Discovery::Static) => {}
         }
     }
-    addresses.sort_unstable();
-    addresses.dedup();
+    found.members.sort_by_key(|member| member.address);
+    found.members.dedup_by_key(|member| member.address);
     match error {
-        Some(error) if addresses.is_empty() => Err(error),
-        _ => Ok(addresses),
+        Some(error) if found.members.is_empty() => Err(error),
+        _ => Ok(found),
     }
 }
 
-/// What `dns_lookup_family` leaves of a name's addresses.
-fn of_family(found: Vec<SocketAddr>, discovery: Discovery) -> Vec<SocketAddr> {
-    let Discovery::StrictDns { family, .. } = discovery else { return found };
-    let (v4, v6): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| is_v4(address.ip()));
-    match family {
-        LookupFamily::V4Only => v4,
-        LookupFamily::V6Only => v6,
-        LookupFamily::Auto if v6.is_empty() => v4,
-        LookupFamily::Auto => v6,
-        LookupFamily::V4Preferred if v4.is_empty() => v6,
-        LookupFamily::V4Preferred => v4,
-        LookupFamily::All => [v4, v6].concat(),
+fn member(endpoint: &Endpoint, name: &str, ip: std::net::IpAddr, logical: bool) -> Member {
+    let address = SocketAddr::new(ip, endpoint.port);
+    Member {
+        id: if logical { Id::Logical } else { Id::Address(address) },
+        address,
+        hostname: endpoint.hostname.as_deref().unwrap_or(name).into(),
+        weight: endpoint.weight,
+        health: Flags { configured: endpoint.health == EndpointHealth::Unhealthy, checked: false },
     }
-}
-
-fn is_v4(ip: IpAddr) -> bool {
-    ip.to_canonical().is_ipv4()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
-    fn families_are_chosen_as_envoy_does() {
-        let found: Vec<SocketAddr> = vec!["127.0.0.1:1".parse().unwrap(), "[::1]:1".parse().unwrap()];
-        let chosen = |family, found: &[SocketAddr]| {
-            let discovery = Discovery::StrictDns { refresh: Duration::from_secs(5), family };
-            of_family(found.to_vec(), discovery)
-        };
-        assert_eq!(chosen(LookupFamily::V4Only, &found), found[..1]);
-        assert_eq!(chosen(LookupFamily::Auto, &found), found[1..]);
-        assert_eq!(chosen(LookupFamily::Auto, &found[..1]), found[..1]);
-        assert_eq!(chosen(LookupFamily::V4Preferred, &found[1..]), found[1..]);
-        assert_eq!(chosen(LookupFamily::All, &found), found);
+    fn the_next_resolution_comes_after_the_rate_or_the_time_to_live() {
+        let mut dns = Dns::strict(5 * SECOND);
+        let mut pause = Pause::default();
+        let mut next = |dns: &Dns, outcome| pause.next(dns, outcome, true, 0.5);
+        assert_eq!(next(&dns, Outcome::Found(Some(30 * SECOND))), 5 * SECOND);
+        dns.respect_ttl = true;
+        assert_eq!(next(&dns, Outcome::Found(Some(30 * SECOND))), 30 * SECOND);
+        assert_eq!(next(&dns, Outcome::Found(Some(SECOND / 2))), SECOND);
+        assert_eq!(next(&dns, Outcome::Found(None)), 5 * SECOND);
+        assert_eq!(next(&dns, Outcome::Failed), 5 * SECOND);
+        dns.jitter = 2 * SECOND;
+        assert_eq!(next(&dns, Outcome::Found(None)), 6 * SECOND);
+    }
+
+    #[test]
+    fn failures_back_off_until_a_success() {
+        let dns = Dns { failure_refresh: Some((SECOND, 6 * SECOND)), ..Dns::strict(60 * SECOND) };
+        let mut pause = Pause::default();
+        let mut next = |outcome| pause.next(&dns, outcome, false, 1.0);
+        let waits: Vec<_> = (0..5).map(|_| next(Outcome::Failed).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 6, 6]);
+        assert_eq!(next(Outcome::Found(None)), 60 * SECOND);
+        assert_eq!(next(Outcome::Empty), SECOND);
+    }
+
+    #[test]
+    fn without_a_member_the_next_attempt_is_not_far() {
+        let mut pause = Pause::default();
+        assert_eq!(pause.next(&Dns::strict(60 * SECOND), Outcome::Failed, false, 1.0), SECOND);
     }
 }

@@ -1,67 +1,59 @@
-//! Clusters, process-wide: which addresses their endpoints have.
+//! Clusters, process-wide: which addresses their endpoints have, which of them are healthy, and which is next.
 //!
-//! The control thread resolves names ([`discovery`]) and publishes addresses; each worker keeps its own
-//! [`Endpoints`], told of a change by a message, so that choosing an address touches nothing shared.
+//! The control thread resolves names ([`discovery`]), and publishes the members of each cluster. Each worker keeps its
+//! own [`Endpoints`], told of a change by a message, so that choosing one touches nothing shared ([`balancer`]).
 
+mod balancer;
 pub(crate) mod discovery;
+mod dns;
+mod endpoints;
+mod host;
+mod lookup;
 
-use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+pub(crate) use endpoints::Endpoints;
+pub(crate) use host::{Asked, Connected, Host};
 
-/// The addresses of a cluster as published by the control thread.
-pub(crate) type Addresses = Arc<[SocketAddr]>;
+pub(crate) use crate::stats::host::Id;
 
-/// One worker's view of a cluster's addresses, with its round robin.
-#[derive(Debug)]
-pub(crate) struct Endpoints {
-    addresses: RefCell<Addresses>,
-    next: Cell<usize>,
+/// The members of a cluster as published by the control thread.
+pub(crate) type Members = Arc<[Member]>;
+
+/// One endpoint that can be connected to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) id: Id,
+    /// Where new connections go.
+    pub(crate) address: SocketAddr,
+    /// The name that it has in the configuration; empty for an address.
+    pub(crate) hostname: Arc<str>,
+    pub(crate) weight: u32,
+    pub(crate) health: Flags,
 }
 
-impl Endpoints {
-    /// Starts at a random address, so that workers do not march in step.
-    pub(crate) fn new(addresses: Addresses) -> Rc<Self> {
-        Rc::new(Self { addresses: RefCell::new(addresses), next: Cell::new(fastrand::usize(..1 << 16)) })
-    }
+/// Why a member is not healthy; none of them: it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flags {
+    /// The configuration says so.
+    pub(crate) configured: bool,
+    /// Its health checks fail, or none has passed yet.
+    pub(crate) checked: bool,
+}
 
-    /// The next address in turn; `None` while the cluster has none.
-    pub(crate) fn pick(&self) -> Option<SocketAddr> {
-        let addresses = self.addresses.borrow();
-        let turn = self.next.get();
-        self.next.set(turn.wrapping_add(1));
-        addresses.get(turn.checked_rem(addresses.len())?).copied()
-    }
-
-    pub(crate) fn contains(&self, address: SocketAddr) -> bool {
-        self.addresses.borrow().contains(&address)
-    }
-
-    /// Takes every change that the control thread publishes. Ends with the publisher.
-    pub(crate) async fn follow(self: Rc<Self>, mut published: watch::Receiver<Addresses>) {
-        while published.changed().await.is_ok() {
-            let addresses = Arc::clone(&published.borrow_and_update());
-            *self.addresses.borrow_mut() = addresses;
-        }
+impl Flags {
+    pub(crate) fn is_healthy(self) -> bool {
+        !self.configured && !self.checked
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_take_turns_and_none_is_none() {
-        let addresses: Addresses =
-            ["127.0.0.1:1", "127.0.0.1:2"].iter().map(|text| text.parse().unwrap()).collect();
-        let endpoints = Endpoints::new(Arc::clone(&addresses));
-        let picked: Vec<_> = (0..4).filter_map(|_| endpoints.pick()).collect();
-        assert_eq!(picked[0], picked[2]);
-        assert_eq!(picked[1], picked[3]);
-        assert_ne!(picked[0], picked[1]);
-        assert_eq!(Endpoints::new(Arc::from([])).pick(), None);
+impl Member {
+    /// A healthy one without a name.
+    pub(crate) fn at(address: &str) -> Self {
+        let address: SocketAddr = address.parse().expect("an address");
+        let id = Id::Address(address);
+        Self { id, address, hostname: Arc::from(""), weight: 1, health: Flags::default() }
     }
 }

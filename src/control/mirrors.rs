@@ -7,7 +7,7 @@ use config::model::Config;
 use http::HeaderValue;
 use tokio::sync::watch;
 
-use crate::cluster::Addresses;
+use crate::cluster::Members;
 use crate::mirror::Shared;
 use crate::mirror::durable::start::{Durable, Plan};
 use crate::mirror::send::pace::Pace;
@@ -40,7 +40,7 @@ impl Running {
     pub(super) fn start(
         config: &Arc<Config>,
         stats: &Stats,
-        addresses: &[watch::Receiver<Addresses>],
+        addresses: &[watch::Receiver<Members>],
         own_address: &HeaderValue,
         shared: &mut [Shared],
         awaited: &[String],

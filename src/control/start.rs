@@ -17,7 +17,7 @@ use super::{Process, notify};
 use crate::access_log::writer::Writer;
 use crate::admin::{self, Command, View};
 use crate::cli::{Mode, Serve};
-use crate::cluster::Addresses;
+use crate::cluster::Members;
 use crate::cluster::discovery::{self, Wanted};
 use crate::lifecycle::{Generation, Lifecycle};
 use crate::log::Loggers;
@@ -99,7 +99,7 @@ struct Common {
     stats: Arc<Stats>,
     lifecycle: Arc<Lifecycle>,
     /// By cluster.
-    addresses: Vec<watch::Receiver<Addresses>>,
+    addresses: Vec<watch::Receiver<Members>>,
     /// By mirror.
     paces: Vec<Arc<Pace>>,
     generation: Generation,
@@ -251,7 +251,7 @@ fn start_workers(
 }
 
 /// Starts discovery. Clusters that only mirrors use are not waited for.
-async fn resolve(config: &Config, stats: &Stats) -> Vec<watch::Receiver<Addresses>> {
+async fn resolve(config: &Config, stats: &Stats) -> Vec<watch::Receiver<Members>> {
     let hosts = config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
     let primaries: HashSet<usize> = hosts
         .flat_map(|host| &host.routes)

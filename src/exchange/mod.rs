@@ -229,18 +229,17 @@ impl<'a> Exchange<'a> {
     ) -> Result<Response<AnswerBody>, Unanswered> {
         active.record.attempts = 1;
         let upstream = self.core.upstreams.get(route.cluster);
-        let Some((upstream, address)) = upstream.and_then(|upstream| Some((upstream, upstream.pick()?)))
-        else {
+        let Some((upstream, host)) = upstream.and_then(|upstream| Some((upstream, upstream.pick()?))) else {
             return Ok(self.failed(route, Failure::NoEndpoint, active));
         };
-        active.record.upstream = Some(address);
+        active.record.upstream = Some(host.address());
         self.tap(&head, route, kind);
         rewrite::for_primary(&mut head, route, self.tells());
         let repeat = Repeatable::new(&self.body, kind.is_write() || head.method.is_idempotent());
         let answers_with_trailers = self.version == Version::HTTP_2 || head.headers.contains_key(TE);
         let sent_at = Instant::now();
         let request = Request::from_parts(head, Outgoing::new(&self.body));
-        let answer = self.body.deadline().race(upstream.send(address, request, &repeat)).await;
+        let answer = self.body.deadline().race(upstream.send(&host, request, &repeat)).await;
         drop(repeat);
         self.body.forget_replay();
         match answer {

@@ -8,6 +8,7 @@ pub(crate) mod counter;
 pub(crate) mod ends;
 pub(crate) mod files;
 pub(crate) mod histogram;
+pub(crate) mod host;
 pub(crate) mod mirror;
 pub(crate) mod pairs;
 pub(crate) mod sums;
@@ -21,6 +22,7 @@ use backlog::BacklogStats;
 use counter::{Counter, Gauge};
 use ends::Ends;
 use histogram::Histogram;
+use host::Hosts;
 use mirror::MirrorStats;
 use sums::MirrorSums;
 
@@ -173,6 +175,10 @@ pub(crate) struct ClusterStats {
     pub(crate) rq_tx_reset: Counter,
     /// Repeated on a fresh connection because the reused one was dead.
     pub(crate) rq_retry: Counter,
+    /// An endpoint was chosen among all because too few were healthy.
+    pub(crate) lb_healthy_panic: Counter,
+    /// By endpoint.
+    pub(crate) hosts: Hosts,
     /// Requests of clients.
     pub(crate) external: AnswerStats,
     /// Copies.
@@ -235,8 +241,11 @@ pub(crate) struct DiscoveryStats {
     pub(crate) update_success: Counter,
     pub(crate) update_failure: Counter,
     pub(crate) update_empty: Counter,
+    /// Answers that changed nothing.
+    pub(crate) update_no_rebuild: Counter,
     pub(crate) membership_change: Counter,
     pub(crate) membership_total: Gauge,
+    pub(crate) membership_healthy: Gauge,
 }
 
 /// Envoy's `listener.<address>.downstream_cx_*`, as far as the acceptor sees it.

@@ -11,7 +11,6 @@ pub(crate) mod dial;
 pub(crate) mod io;
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,8 +20,9 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
-use crate::cluster::Endpoints;
+use crate::cluster::{Asked, Connected, Endpoints, Host};
 use crate::limits;
 use crate::stats::WorkerStats;
 use dial::DialError;
@@ -33,7 +33,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why there is no answer. `route::reply` has Envoy's words for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The cluster has no address.
+    /// The cluster has no endpoint that can be used.
     NoEndpoint,
     /// The connection could not be made.
     Connect,
@@ -64,7 +64,7 @@ pub(crate) struct Upstream<B> {
 #[derive(Debug)]
 struct Connection<B> {
     sender: SendRequest<B>,
-    address: SocketAddr,
+    to: Connected,
     idle_since: Instant,
     life: Rc<Life>,
 }
@@ -74,6 +74,9 @@ struct Connection<B> {
 pub(crate) struct Lease<B> {
     upstream: Rc<Upstream<B>>,
     connection: Connection<B>,
+    /// Until the answer's end.
+    #[expect(dead_code, reason = "held for its Drop")]
+    asked: Asked,
 }
 
 impl<B> Upstream<B>
@@ -92,62 +95,92 @@ where
         Rc::new(Self { endpoints, connect_timeout, idle: RefCell::default(), counters })
     }
 
-    /// Whether there is an address to send to.
-    pub(crate) fn pick(&self) -> Option<SocketAddr> {
+    /// Which endpoint is next, if there is one.
+    pub(crate) fn pick(&self) -> Option<Rc<Host>> {
         self.endpoints.pick()
     }
 
-    /// Sends a request to `address` and waits for the head of the answer.
+    /// Sends a request to `host` and waits for the head of the answer.
     pub(crate) async fn send(
         self: &Rc<Self>,
-        address: SocketAddr,
-        mut request: Request<B>,
+        host: &Rc<Host>,
+        request: Request<B>,
         repeat: &impl Repeat<B>,
     ) -> Result<(Response<Incoming>, Lease<B>), Failure> {
-        if let Some(mut lease) = self.checkout(address) {
+        let mut asked = Asked::of(host);
+        let result = self.exchange(host, request, repeat).await;
+        asked.answered(result.as_ref().ok().map(|(answer, _)| answer.status().as_u16()));
+        let (answer, connection) = result?;
+        Ok((answer, Lease { upstream: Rc::clone(self), connection, asked }))
+    }
+
+    async fn exchange(
+        self: &Rc<Self>,
+        host: &Rc<Host>,
+        mut request: Request<B>,
+        repeat: &impl Repeat<B>,
+    ) -> Result<(Response<Incoming>, Connection<B>), Failure> {
+        if let Some(mut connection) = self.checkout(host) {
             repeat.keep(&request);
-            let received = lease.connection.life.received.get();
-            match lease.attempt(request).await {
-                Ok(answer) => return Ok((answer, lease)),
+            let received = connection.life.received.get();
+            match self.attempt(&mut connection, request).await {
+                Ok(answer) => return Ok((answer, connection)),
                 Err(unsent) => {
-                    let nothing_back = lease.connection.life.received.get() == received;
+                    let nothing_back = connection.life.received.get() == received;
                     let repeated = unsent.or_else(|| nothing_back.then(|| repeat.again()).flatten());
                     request = repeated.ok_or(Failure::Closed)?;
                     self.counters.get().inspect(|stats| stats.rq_retry.inc());
                 }
             }
         }
-        let mut lease = self.connect(address).await?;
-        let answer = lease.attempt(request).await.map_err(|_| Failure::Closed)?;
-        Ok((answer, lease))
+        let mut connection = self.connect(host).await?;
+        let answer = self.attempt(&mut connection, request).await.map_err(|_| Failure::Closed)?;
+        Ok((answer, connection))
     }
 
-    /// The idle connection to `address` that was used last.
-    fn checkout(self: &Rc<Self>, address: SocketAddr) -> Option<Lease<B>> {
+    /// One attempt; where nothing of it was sent, the error is the request itself.
+    async fn attempt(
+        &self,
+        connection: &mut Connection<B>,
+        request: Request<B>,
+    ) -> Result<Response<Incoming>, Option<Request<B>>> {
+        self.counters.get().inspect(|stats| stats.rq_total.inc());
+        connection.to.host().stats.rq_total.inc();
+        connection.life.requests.set(connection.life.requests.get() + 1);
+        connection.life.active.set(1);
+        let sent = connection.sender.try_send_request(request).await;
+        sent.map_err(|mut error| error.take_message())
+    }
+
+    /// The idle connection to `host` that was used last.
+    fn checkout(&self, host: &Rc<Host>) -> Option<Connection<B>> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(at) = idle.iter().rposition(|connection| connection.address == address) {
+        while let Some(at) = idle.iter().rposition(|connection| Rc::ptr_eq(connection.to.host(), host)) {
             let connection = idle.remove(at);
             if connection.sender.is_ready() {
-                return Some(Lease { upstream: Rc::clone(self), connection });
+                return Some(connection);
             }
         }
         None
     }
 
-    async fn connect(self: &Rc<Self>, address: SocketAddr) -> Result<Lease<B>, Failure> {
+    async fn dial(&self, host: &Rc<Host>) -> Result<TcpStream, Failure> {
         let stats = self.counters.get();
         stats.inspect(|stats| {
             stats.cx_total.inc();
             stats.rq_pending_total.inc();
             stats.rq_pending_active.inc();
         });
-        let begun = Instant::now();
-        let dialed = dial::dial(address, self.connect_timeout, None).await;
+        host.stats.cx_total.inc();
+        host.stats.rq_pending_active.inc();
+        let dialed = dial::dial(host.address(), self.connect_timeout, None).await;
         stats.inspect(|stats| stats.rq_pending_active.dec());
-        let stream = dialed.inspect_err(|_| {
+        host.stats.rq_pending_active.dec();
+        let failed = dialed.inspect_err(|_| {
+            host.stats.cx_connect_fail.inc();
             stats.inspect(|stats| stats.rq_pending_failure_eject.inc());
         });
-        let stream = stream.map_err(|error| match error {
+        failed.map_err(|error| match error {
             DialError::Timeout => {
                 stats.inspect(|stats| stats.cx_connect_timeout.inc());
                 Failure::ConnectTimeout
@@ -156,7 +189,13 @@ where
                 stats.inspect(|stats| stats.cx_connect_fail.inc());
                 Failure::Connect
             }
-        })?;
+        })
+    }
+
+    async fn connect(&self, host: &Rc<Host>) -> Result<Connection<B>, Failure> {
+        let stats = self.counters.get();
+        let begun = Instant::now();
+        let stream = self.dial(host).await?;
         let life = Life::begin();
         let io = UpstreamIo::new(stream, Rc::clone(&self.counters), Rc::clone(&life));
         let handshake = Builder::new()
@@ -181,37 +220,18 @@ where
                 }
             });
         });
-        let connection = Connection { sender, address, idle_since: Instant::now(), life };
-        Ok(Lease { upstream: Rc::clone(self), connection })
+        Ok(Connection { sender, to: Connected::to(host), idle_since: Instant::now(), life })
     }
 
-    /// About once a second: closes connections that were idle too long or lead to an address no longer in use.
+    /// About once a second: closes connections that were idle too long or lead to an endpoint no longer in use.
     pub(crate) fn sweep(&self) {
         self.idle.borrow_mut().retain(|connection| {
             let fresh = connection.idle_since.elapsed() < limits::UPSTREAM_IDLE;
             if !fresh {
                 self.counters.get().inspect(|stats| stats.cx_idle_timeout.inc());
             }
-            fresh && !connection.sender.is_closed() && self.endpoints.contains(connection.address)
+            fresh && !connection.sender.is_closed() && self.endpoints.keeps(connection.to.host())
         });
-    }
-}
-
-impl<B> Lease<B>
-where
-    B: Body + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    /// One attempt; where nothing of it was sent, the error is the request itself.
-    async fn attempt(&mut self, request: Request<B>) -> Result<Response<Incoming>, Option<Request<B>>> {
-        let stats = self.upstream.counters.get();
-        stats.inspect(|stats| stats.rq_total.inc());
-        let life = &self.connection.life;
-        life.requests.set(life.requests.get() + 1);
-        life.active.set(1);
-        let sent = self.connection.sender.try_send_request(request).await;
-        sent.map_err(|mut error| error.take_message())
     }
 }
 

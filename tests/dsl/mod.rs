@@ -17,6 +17,7 @@ pub(crate) mod clusters;
 pub(crate) mod config;
 pub(crate) mod crowd;
 pub(crate) mod dir;
+pub(crate) mod dns;
 pub(crate) mod fault;
 pub(crate) mod h2c;
 pub(crate) mod http1;

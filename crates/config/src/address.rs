@@ -56,7 +56,7 @@ pub(crate) fn url(text: &str) -> Result<Url, BadUrl> {
         return Err(("the port is not a number from 1 to 65535", form.to_owned()));
     }
     let endpoint =
-        Endpoint { host: parse_host(host).ok_or_else(|| ("the host is not valid", form.to_owned()))?, port };
+        Endpoint::new(parse_host(host).ok_or_else(|| ("the host is not valid", form.to_owned()))?, port);
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Url { endpoint, authority: authority.to_ascii_lowercase(), host: bare.to_ascii_lowercase() })
 }

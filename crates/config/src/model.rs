@@ -5,9 +5,13 @@
 
 mod access_log;
 mod action;
+mod balancing;
+mod breakers;
 mod cluster;
+mod dns;
 mod format;
 mod headers;
+mod health;
 mod listener_socket;
 mod manager;
 mod matching;
@@ -25,11 +29,15 @@ pub use access_log::{
     AccessLog, Comparison, HeaderFilter, HeaderFilterTest, JsonValue, LogFilter, LogLine, LogSink, Operator,
 };
 pub use action::{Action, DirectResponse, Forward, HostRewrite, Idle, PathRewrite, Redirect, RedirectPath};
-pub use cluster::{Cluster, Discovery, Endpoint, Host, LookupFamily};
+pub use balancing::Balancing;
+pub use breakers::Breakers;
+pub use cluster::{Cluster, Discovery, Endpoint, EndpointHealth, Host, Sockets};
+pub use dns::{Dns, LookupFamily, Resolver};
 pub use format::{
     AddressPart, Command, CopyFact, Fact, Format, HeaderChoice, HeaderRef, Piece, TimeFormat, TimePiece,
 };
 pub use headers::{AddedHeader, AddedValue, AppendAction, HeaderChanges, RouteHeaders};
+pub use health::{Health, HealthCheck, HttpProbe, Probe};
 pub use listener_socket::{ListenerSocket, TcpKeepalive};
 pub use manager::{Conventions, EnvoyConventions, HttpManager};
 pub use matching::{

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::model::{
-    Backlog, Config, Conventions, CopyHost, Delivery, Discovery, Domain, EnvoyConventions, Fraction,
-    HeaderMutation, Host, LookupFamily, PathMatch, Requests, RouteMatch, When,
+    Backlog, Config, Conventions, CopyHost, Delivery, Discovery, Dns, Domain, EnvoyConventions, Fraction,
+    HeaderMutation, Host, PathMatch, Requests, RouteMatch, When,
 };
 use config::{Flags, Input, load};
 
@@ -53,8 +53,7 @@ fn documented_envoy_file_in_both_spellings() {
     let secondary = &v2.clusters[mirror.cluster];
     assert_eq!(secondary.endpoints[0].host, Host::Name("mimir-secondary".to_owned()));
     assert_eq!(secondary.connect_timeout, Duration::from_secs(1));
-    let refresh = Duration::from_secs(5);
-    assert_eq!(secondary.discovery, Discovery::StrictDns { refresh, family: LookupFamily::Auto });
+    assert_eq!(secondary.discovery, Discovery::Dns(Dns::strict(Duration::from_secs(5))));
 }
 
 #[test]

@@ -42,17 +42,19 @@ const ROWS: &[Row<ClusterStats>] = &[
     ("upstream_rq_rx_reset", Kind::Counter, |s| s.rq_rx_reset.get()),
     ("upstream_rq_tx_reset", Kind::Counter, |s| s.rq_tx_reset.get()),
     ("upstream_rq_retry", Kind::Counter, |s| s.rq_retry.get()),
+    ("lb_healthy_panic", Kind::Counter, |s| s.lb_healthy_panic.get()),
 ];
 
-/// `cluster.<name>.<row>`, written by the control thread. There are no health checks: who is a member is healthy.
+/// `cluster.<name>.<row>`, written by the control thread.
 const DISCOVERY: &[Row<DiscoveryStats>] = &[
     ("update_attempt", Kind::Counter, |s| s.update_attempt.get()),
     ("update_success", Kind::Counter, |s| s.update_success.get()),
     ("update_failure", Kind::Counter, |s| s.update_failure.get()),
     ("update_empty", Kind::Counter, |s| s.update_empty.get()),
+    ("update_no_rebuild", Kind::Counter, |s| s.update_no_rebuild.get()),
     ("membership_change", Kind::Counter, |s| s.membership_change.get()),
     ("membership_total", Kind::Gauge, |s| s.membership_total.get()),
-    ("membership_healthy", Kind::Gauge, |s| s.membership_total.get()),
+    ("membership_healthy", Kind::Gauge, |s| s.membership_healthy.get()),
 ];
 
 /// Name after `cluster.<name>.`, Prometheus' name, and where it is.

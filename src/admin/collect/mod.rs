@@ -18,8 +18,6 @@ mod mirror;
 mod never;
 mod server;
 
-pub(crate) use cluster::Answers;
-
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

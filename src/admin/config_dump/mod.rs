@@ -15,6 +15,7 @@ use super::View;
 use super::answer::Answer;
 use super::query::Query;
 use super::server_info;
+use crate::cluster::Member;
 
 const REDACTED: &str = "[redacted]";
 const BOOTSTRAP: &str = "envoy.admin.v3.BootstrapConfigDump";
@@ -129,9 +130,11 @@ fn endpoints(view: &View) -> Dump {
     Dump::list("envoy.admin.v3.EndpointsConfigDump", "static_endpoint_configs", configs.collect())
 }
 
-fn endpoint(at: &std::net::SocketAddr) -> Value {
+fn endpoint(member: &Member) -> Value {
+    let at = member.address;
     let address = json!({"socket_address": {"address": at.ip().to_string(), "port_value": at.port()}});
-    json!({"endpoint": {"address": address}, "health_status": "HEALTHY", "load_balancing_weight": 1})
+    let health = if member.health.is_healthy() { "HEALTHY" } else { "UNHEALTHY" };
+    json!({"endpoint": {"address": address}, "health_status": health, "load_balancing_weight": member.weight})
 }
 
 /// What Envoy has no place for: the document as written (its reader has replaced secrets), and the mirrors.

@@ -15,7 +15,7 @@ use super::delivery;
 use super::in_flight::InFlight;
 use super::intake::Gate;
 use super::message::{ToBacklog, ToDelivery};
-use crate::cluster::Addresses;
+use crate::cluster::Members;
 use crate::limits;
 use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
@@ -32,7 +32,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) mirror: usize,
     pub(crate) stats: &'a Stats,
     /// Of the mirror's cluster.
-    pub(crate) addresses: watch::Receiver<Addresses>,
+    pub(crate) addresses: watch::Receiver<Members>,
     pub(crate) pace: &'a Arc<Pace>,
     pub(crate) own_address: HeaderValue,
     /// The process before this one has the backlog, until [`Durable::free`].

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -15,6 +14,7 @@ use super::answer::Answer;
 use super::verdict::Attempt;
 use super::write::Cursor;
 use super::{Copy, Load, Sender, Slot, verdict};
+use crate::cluster::{Asked, Connected, Host};
 use crate::deadline::Deadline;
 use crate::limits;
 
@@ -40,9 +40,9 @@ pub(super) async fn run<L: Load>(sender: Rc<Sender<L>>, pause: Duration) {
         tokio::time::sleep(pause).await;
     }
     match dial_mirror(&sender).await {
-        Ok((stream, address)) => {
+        Ok((stream, host)) => {
             let slot = sender.opened();
-            let mut connection = Connection::new(&sender, stream, address, &slot);
+            let mut connection = Connection::new(&sender, stream, &host, &slot);
             connection.serve().await;
             connection.close();
         }
@@ -50,15 +50,20 @@ pub(super) async fn run<L: Load>(sender: Rc<Sender<L>>, pause: Duration) {
     }
 }
 
-async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, SocketAddr), Outcome> {
+async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, Rc<Host>), Outcome> {
     let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
-    let Some(address) = sender.settings.endpoints.pick() else {
+    let Some(host) = sender.settings.endpoints.pick() else {
         stats.inspect(|stats| stats.cx_none_healthy.inc());
         return Err(Outcome::FailedNoEndpoint);
     };
+    host.stats.cx_total.inc();
     let begun = Instant::now();
     stats.inspect(|stats| stats.rq_pending_active.inc());
-    let dialed = dial::dial(address, sender.settings.connect_timeout, Some(limits::MIRROR_SEND_BUFFER)).await;
+    let buffer = Some(limits::MIRROR_SEND_BUFFER);
+    let dialed = dial::dial(host.address(), sender.settings.connect_timeout, buffer).await;
+    if dialed.is_err() {
+        host.stats.cx_connect_fail.inc();
+    }
     if let Some(stats) = stats {
         // A connection is dialled for a copy that waits for one.
         stats.rq_pending_active.dec();
@@ -79,7 +84,7 @@ async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, SocketAddr), O
             stats.cx_ends.count(*error == DialError::Failed, false);
         }
     }
-    dialed.map(|stream| (stream, address)).map_err(|error| match error {
+    dialed.map(|stream| (stream, host)).map_err(|error| match error {
         DialError::Timeout => Outcome::FailedConnectTimeout,
         DialError::Failed => Outcome::FailedConnect,
     })
@@ -89,7 +94,7 @@ struct Connection<'a, L> {
     sender: &'a Rc<Sender<L>>,
     stats: Option<&'a ClusterStats>,
     stream: TcpStream,
-    address: SocketAddr,
+    to: Connected,
     slot: &'a Rc<Slot<L>>,
     deadline: Deadline,
     established: Instant,
@@ -102,21 +107,11 @@ struct Connection<'a, L> {
 }
 
 impl<'a, L: Load> Connection<'a, L> {
-    fn new(sender: &'a Rc<Sender<L>>, stream: TcpStream, address: SocketAddr, slot: &'a Rc<Slot<L>>) -> Self {
+    fn new(sender: &'a Rc<Sender<L>>, stream: TcpStream, host: &Rc<Host>, slot: &'a Rc<Slot<L>>) -> Self {
         let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
         let (deadline, established) = (sender.settings.wheel.deadline(), Instant::now());
-        Self {
-            sender,
-            stats,
-            stream,
-            address,
-            slot,
-            deadline,
-            established,
-            copies: 0,
-            left: false,
-            broken: false,
-        }
+        let to = Connected::to(host);
+        Self { sender, stats, stream, to, slot, deadline, established, copies: 0, left: false, broken: false }
     }
 
     async fn serve(&mut self) {
@@ -142,7 +137,7 @@ impl<'a, L: Load> Connection<'a, L> {
 
     /// Whether this connection still leads to an endpoint of the cluster.
     fn is_wanted(&self) -> bool {
-        self.sender.settings.endpoints.contains(self.address)
+        self.sender.settings.endpoints.keeps(self.to.host())
     }
 
     fn close(self) {
@@ -191,6 +186,9 @@ impl<'a, L: Load> Connection<'a, L> {
             stats.rq_total.inc();
             stats.rq_active.inc();
         });
+        let host = Rc::clone(self.to.host());
+        host.stats.rq_total.inc();
+        let mut asked = Asked::of(&host);
         let Copy { wire, answer_has_body, kind, tenant, timeout, arrived, stale, load } = copy;
         *self.slot.in_flight.borrow_mut() = Some((load, arrived));
         let deadline = self.sender.settings.wheel.deadline();
@@ -207,6 +205,7 @@ impl<'a, L: Load> Connection<'a, L> {
         let closed = result == Ok(Err(Broken::Closed));
         if closed && reused && !answer.any_byte() && stale < limits::STALE_CONNECTIONS_MAX {
             self.stats.inspect(|stats| stats.rq_retry.inc());
+            asked.answered(None);
             self.sender.give_back(Copy { stale: stale + 1, ..copy });
             return false;
         }
@@ -216,6 +215,10 @@ impl<'a, L: Load> Connection<'a, L> {
             (None, Ok(Err(Broken::Malformed))) => Outcome::FailedProtocol,
             (None, Ok(_)) => Outcome::FailedReset,
         };
+        if outcome != Outcome::FailedTimeout {
+            asked.answered(answer.status());
+        }
+        drop(asked);
         self.count(answer.status(), outcome, started);
         self.sender.settings.ledger.hear(outcome, answer.status(), answer.kept());
         self.sender.settings.ledger.written_secondary.add(answer.written());

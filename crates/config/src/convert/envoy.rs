@@ -9,9 +9,8 @@ use super::route::{percent, route_changes, route_match, route_reply};
 use super::{ConvertError, Notes, access_log, headers, native, process, value};
 use crate::envoy::METADATA_KEY;
 use crate::model::{
-    Action, Cluster, Config, Conventions, CopyHost, Discovery, Domain, EnvoyConventions, Forward, Fraction,
-    Host, HttpManager, Listener, ListenerSocket, LookupFamily, MirrorPolicy, Requests, Route, StripPort,
-    TcpKeepalive, VirtualHost,
+    Action, Cluster, Config, Conventions, CopyHost, Domain, EnvoyConventions, Forward, Fraction, HttpManager,
+    Listener, ListenerSocket, MirrorPolicy, Requests, Route, StripPort, TcpKeepalive, VirtualHost,
 };
 use crate::units::proto_text;
 
@@ -294,21 +293,7 @@ fn policy(config: &Config, policy: &MirrorPolicy, notes: &mut Notes) -> Value {
 }
 
 fn cluster(config: &Config, index: usize, cluster: &Cluster, notes: &mut Notes) -> Value {
-    let mut map = Map::new();
-    map.insert("name".to_owned(), json!(cluster.name));
-    match cluster.discovery {
-        Discovery::Static => {
-            map.insert("type".to_owned(), json!("STATIC"));
-        }
-        Discovery::StrictDns { refresh, family } => {
-            map.insert("type".to_owned(), json!("STRICT_DNS"));
-            map.insert("dns_refresh_rate".to_owned(), json!(proto_text(refresh)));
-            if family != LookupFamily::Auto {
-                map.insert("dns_lookup_family".to_owned(), json!(family_name(family)));
-            }
-        }
-    }
-    map.insert("connect_timeout".to_owned(), json!(proto_text(cluster.connect_timeout)));
+    let mut map = super::cluster::cluster(cluster, notes);
     if let Some(mirror) = config.mirrors.iter().find(|mirror| mirror.cluster == index) {
         let mut settings = Map::new();
         if mirror.requests != Requests::All {
@@ -319,28 +304,5 @@ fn cluster(config: &Config, index: usize, cluster: &Cluster, notes: &mut Notes) 
             map.insert("metadata".to_owned(), metadata(Value::Object(settings)));
         }
     }
-    let endpoints: Vec<Value> = cluster
-        .endpoints
-        .iter()
-        .map(|endpoint| {
-            let host = match &endpoint.host {
-                Host::Ip(ip) => ip.to_string(),
-                Host::Name(name) => name.clone(),
-            };
-            json!({ "endpoint": { "address": { "socket_address": { "address": host, "port_value": endpoint.port } } } })
-        })
-        .collect();
-    let assignment = json!({ "cluster_name": cluster.name, "endpoints": [{ "lb_endpoints": endpoints }] });
-    map.insert("load_assignment".to_owned(), assignment);
     Value::Object(map)
-}
-
-fn family_name(family: LookupFamily) -> &'static str {
-    match family {
-        LookupFamily::Auto => "AUTO",
-        LookupFamily::V4Only => "V4_ONLY",
-        LookupFamily::V6Only => "V6_ONLY",
-        LookupFamily::V4Preferred => "V4_PREFERRED",
-        LookupFamily::All => "ALL",
-    }
 }

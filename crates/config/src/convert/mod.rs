@@ -5,6 +5,7 @@
 //! names them.
 
 mod access_log;
+mod cluster;
 mod envoy;
 mod headers;
 mod native;

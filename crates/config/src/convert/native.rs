@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::{ConvertError, Notes, access_log, value};
 use crate::durable;
 use crate::model::{
-    AddedHeader, Backlog, Cluster, Config, Conventions, CopyHost, Delivery, Discovery, Domain, Endpoint,
-    Forward, Fraction, HeaderMutation, Host, HttpManager, ListenerSocket, LookupFamily, Mirror, MirrorPolicy,
-    PathMatch, Process, Requests, RouteMatch, Sync, TargetRules,
+    AddedHeader, Backlog, Breakers, Cluster, Config, Conventions, CopyHost, Delivery, Discovery, Dns, Domain,
+    Endpoint, EndpointHealth, Forward, Fraction, HeaderMutation, Host, HttpManager, ListenerSocket, Mirror,
+    MirrorPolicy, PathMatch, Process, Requests, Resolver, RouteMatch, Sockets, Sync, TargetRules,
 };
 use crate::native::{ADMIN, CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
 use crate::units;
@@ -144,11 +144,49 @@ fn url(cluster: &Cluster, notes: &mut Notes) -> Option<String> {
     if cluster.connect_timeout != CONNECT_TIMEOUT {
         notes.differs(format!("the connect timeout of {} is 1s", cluster.name));
     }
-    let default = Discovery::StrictDns { refresh: REFRESH, family: LookupFamily::Auto };
-    if matches!(endpoint.host, Host::Name(_)) && cluster.discovery != default {
-        notes.differs(format!("{} is resolved every 5s, IPv6 first", cluster.name));
-    }
+    dns(cluster, endpoint, notes);
+    rest(cluster, notes);
     Some(format!("http://{}", authority(endpoint)))
+}
+
+/// A name is resolved by the system every 5 s, and every address is used.
+fn dns(cluster: &Cluster, endpoint: &Endpoint, notes: &mut Notes) {
+    let Discovery::Dns(dns) = &cluster.discovery else { return };
+    if matches!(endpoint.host, Host::Ip(_)) || *dns == Dns::strict(REFRESH) {
+        return;
+    }
+    let name = &cluster.name;
+    if dns.resolver != Resolver::System {
+        notes.refuse::<()>(format!("cluster {name}: the native form has no DNS servers of its own"));
+    }
+    if dns.logical {
+        notes.differs(format!("every address of {name} is used, not the first alone"));
+    }
+    if dns.respect_ttl {
+        notes.differs(format!("{name} is resolved every 5s, whatever its answers' time to live"));
+    }
+    if (Dns { logical: false, respect_ttl: false, resolver: Resolver::System, ..dns.clone() })
+        != Dns::strict(REFRESH)
+    {
+        notes.differs(format!("{name} is resolved every 5s, IPv6 first"));
+    }
+}
+
+/// What a URL does not say of a cluster.
+fn rest(cluster: &Cluster, notes: &mut Notes) {
+    let name = &cluster.name;
+    if cluster.health.check.is_some() {
+        notes.refuse::<()>(format!("cluster {name}: the native form has no health checks"));
+    }
+    if cluster.breakers.is_some_and(|breakers| breakers != Breakers::default()) {
+        notes.differs(format!("{name} has no circuit breakers; a mirror keeps its own bounds"));
+    }
+    if cluster.sockets != Sockets::default() {
+        notes.differs(format!("{name}'s sockets have neither a keepalive nor a source address of their own"));
+    }
+    if cluster.endpoints.iter().any(|endpoint| endpoint.health == EndpointHealth::Unhealthy) {
+        notes.differs(format!("{name}'s endpoint is used whatever its `health_status` was"));
+    }
 }
 
 fn authority(endpoint: &Endpoint) -> String {

@@ -38,14 +38,19 @@ fn socket<'a>(field: &Field<'a>) -> Option<Socket<'a>> {
 
 /// Where a listener binds: an IP address and a port, which may be 0 (any).
 pub(super) fn bind(field: &Field<'_>) -> Option<SocketAddr> {
+    ip(field, "a listener binds to an IP address, not a name")
+}
+
+/// An IP address and a port. `help` says why a name is none.
+pub(super) fn ip(field: &Field<'_>, help: &str) -> Option<SocketAddr> {
     let socket = socket(field)?;
-    match socket.text.parse::<IpAddr>() {
-        Ok(ip) => Some(SocketAddr::new(ip, socket.number)),
-        Err(_) => socket.address.refuse(
-            format!("malformed IP address: {}", socket.text),
-            "a listener binds to an IP address, not a name",
-        ),
-    }
+    literal(&socket.address, help).map(|ip| SocketAddr::new(ip, socket.number))
+}
+
+/// An IP address. `help` says why a name is none.
+pub(super) fn literal(field: &Field<'_>, help: &str) -> Option<IpAddr> {
+    let text = field.name()?;
+    text.parse().ok().or_else(|| field.refuse(format!("malformed IP address: {text}"), help))
 }
 
 /// An endpoint, and the field of its address for later messages.
@@ -60,7 +65,7 @@ pub(super) fn endpoint<'a>(field: &Field<'a>) -> Option<(Endpoint, Field<'a>)> {
             "write `127.0.0.1`, `::1` or `mimir-primary`; the port has a field of its own",
         );
     };
-    Some((Endpoint { host, port: socket.number }, socket.address))
+    Some((Endpoint::new(host, socket.number), socket.address))
 }
 
 /// Whether an endpoint is an IP address, or an error in Envoy's words.

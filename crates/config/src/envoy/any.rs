@@ -22,6 +22,26 @@ pub(super) enum Configured<'a> {
     Bare,
 }
 
+/// The message of a `TypedExtensionConfig` (`name`, `typed_config`): its full name, where that stands, and its fields.
+pub(super) struct Typed<'a> {
+    pub(super) name: &'a str,
+    pub(super) kind: Field<'a>,
+    pub(super) message: Object<'a>,
+}
+
+/// Reads `name` and `typed_config` of an extension, whichever it is.
+pub(super) fn typed<'a>(field: &Field<'a>) -> Option<Typed<'a>> {
+    let mut object = field.object()?;
+    let name = object.require("name", "name the extension: any text").and_then(|field| field.name());
+    let typed = object.require("typed_config", "write its configuration with its `\"@type\"`");
+    object.finish(&[]);
+    let mut message = typed?.object()?;
+    let kind =
+        message.require("@type", "write the type of the message: `\"@type\": type.googleapis.com/...`")?;
+    let text = kind.text()?;
+    name.map(|_| Typed { name: text.strip_prefix(PREFIX).unwrap_or(text), kind, message })
+}
+
 const PREFIX: &str = "type.googleapis.com/";
 
 impl Extension {

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use crate::model::{Cluster, Discovery, LookupFamily, Mirror, Requests, UpstreamHttp};
+use crate::model::{Cluster, Discovery, Mirror, Requests};
 use crate::parts::Destination;
 use crate::read::{Field, Object};
 use crate::settings;
 
 use super::upstreams::{Declared, Settings, Upstreams};
-use super::{endpoint, metadata, protocol_options, unsupported};
+use super::{balancing, breakers, dns, endpoint, health, metadata, protocol_options, sockets, unsupported};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const DNS_REFRESH: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Type {
@@ -30,24 +29,6 @@ const TYPES: [(&str, u32, Type); 5] = [
     ("ORIGINAL_DST", 4, Type::OriginalDst),
 ];
 
-const FAMILIES: [(&str, u32, LookupFamily); 5] = [
-    ("AUTO", 0, LookupFamily::Auto),
-    ("V4_ONLY", 1, LookupFamily::V4Only),
-    ("V6_ONLY", 2, LookupFamily::V6Only),
-    ("V4_PREFERRED", 3, LookupFamily::V4Preferred),
-    ("ALL", 4, LookupFamily::All),
-];
-
-const LB_POLICIES: [(&str, u32, &str); 7] = [
-    ("ROUND_ROBIN", 0, ""),
-    ("LEAST_REQUEST", 1, "LEAST_REQUEST"),
-    ("RING_HASH", 2, "RING_HASH"),
-    ("RANDOM", 3, "RANDOM"),
-    ("MAGLEV", 5, "MAGLEV"),
-    ("CLUSTER_PROVIDED", 6, "CLUSTER_PROVIDED"),
-    ("LOAD_BALANCING_POLICY_CONFIG", 7, "LOAD_BALANCING_POLICY_CONFIG"),
-];
-
 /// Decodes a cluster and declares it.
 pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     let Some(mut object) = field.object() else { return };
@@ -57,10 +38,17 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     let usable = protocol.is_some();
     let protocol = protocol.unwrap_or_default();
     let http = usable.then_some(protocol.http);
-    let cluster = body(&mut object, name.unwrap_or_default(), http);
+    let written = breakers::decode(&mut object);
+    let cluster = body(&mut object, name.unwrap_or_default());
+    let cluster = cluster.zip(written).zip(http).map(|((cluster, written), http)| Cluster {
+        breakers: written.complete(),
+        http,
+        ..cluster
+    });
     let settings = object.take("metadata").and_then(|field| metadata::settings(&field));
     let settings = settings.and_then(|field| {
         let mut mirror = Mirror::with_defaults(name?.to_owned(), upstreams.next(), Requests::All);
+        written.into_iter().for_each(|written| written.bound(&mut mirror));
         let mut object = field.object()?;
         let durable = settings::read(&mut object, &mut mirror);
         object.finish(settings::UNSUPPORTED);
@@ -72,6 +60,7 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
             let declared = Declared {
                 name: name.to_owned(),
                 cluster,
+                breakers: written.unwrap_or_default(),
                 settings,
                 http2_only: protocol.http2_only,
                 policy_fields: protocol.policies,
@@ -84,65 +73,63 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     }
 }
 
-fn body(object: &mut Object<'_>, name: &str, http: Option<UpstreamHttp>) -> Option<Cluster> {
-    let kind = object.take("type").map_or(Some(Type::Static), |field| discovery_type(&field));
+fn body(object: &mut Object<'_>, name: &str) -> Option<Cluster> {
+    let kind = object.take("type");
+    let written = kind.as_ref().map(discovery_type);
+    let kind = written.unwrap_or(Some(Type::Static));
     let connect_timeout =
         object.take("connect_timeout").map_or(Some(CONNECT_TIMEOUT), |field| field.positive_duration());
-    let refresh = object.take("dns_refresh_rate").map_or(Some(DNS_REFRESH), |field| refresh(&field));
-    let family =
-        object.take("dns_lookup_family").map_or(Some(LookupFamily::Auto), |field| field.choice(&FAMILIES));
-    if let Some(field) = object.take("lb_policy") {
-        lb_policy(&field);
+    let of_cluster = dns::of_cluster(object, kind == Some(Type::LogicalDns));
+    let discovery = match (object.take("cluster_type"), kind) {
+        (Some(field), _) => dns::of_type(&field).map(Discovery::Dns),
+        (None, Some(Type::Static)) => Some(Discovery::Static),
+        (None, _) => of_cluster.map(Discovery::Dns),
+    };
+    for name in [
+        "health_checks",
+        "upstream_connection_options",
+        "upstream_bind_config",
+        "close_connections_on_host_health_failure",
+        "ignore_health_on_host_removal",
+        "drain_connections_on_host_removal",
+    ] {
+        if let Some(field) = object.take(name) {
+            field.refuse_key::<()>("is not supported by this version", "", "remove it");
+        }
     }
+    let balancing = balancing::decode(object);
+    let health = health::decode(object);
+    let sockets = sockets::decode(object);
     if let Some(limit) = object.take("per_connection_buffer_limit_bytes") {
         limit.whole(0, u32::MAX);
         limit.warn("has no effect: bodies are streamed, nothing depends on a buffer limit", "remove it");
     }
-    let endpoints = endpoint::decode(object, kind == Some(Type::Static));
-    let (refresh, family) = (refresh?, family?);
-    let discovery = match kind? {
-        Type::Static => Discovery::Static,
-        _ => Discovery::StrictDns { refresh, family },
-    };
-    Some(Cluster {
-        name: name.to_owned(),
-        discovery,
-        endpoints: endpoints?,
-        connect_timeout: connect_timeout?,
-        http: http?,
-    })
+    if let Some(timeout) = object.take("per_connection_buffer_high_watermark_timeout") {
+        timeout.duration();
+        timeout.warn("is not needed: a mirror that does not read cannot hold up a client here", "remove it");
+    }
+    let endpoints = endpoint::decode(object, discovery == Some(Discovery::Static));
+    let mut cluster = Cluster::new(name.to_owned(), discovery?, endpoints?, connect_timeout?);
+    if matches!(&cluster.discovery, Discovery::Dns(dns) if dns.logical) && cluster.endpoints.len() != 1 {
+        return object.field.refuse_key(
+            "LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint",
+            "",
+            "write one endpoint, or `type: STRICT_DNS`",
+        );
+    }
+    kind?;
+    cluster.balancing = balancing?;
+    cluster.health = health?;
+    cluster.sockets = sockets?;
+    Some(cluster)
 }
 
 fn discovery_type(field: &Field<'_>) -> Option<Type> {
     let kind = field.choice(&TYPES)?;
     let (name, help) = match kind {
-        Type::Static | Type::StrictDns => return Some(kind),
-        Type::LogicalDns => {
-            ("LOGICAL_DNS", "write `type: STRICT_DNS`: every address of the name is an endpoint")
-        }
+        Type::Static | Type::StrictDns | Type::LogicalDns => return Some(kind),
         Type::Eds => ("EDS", "there is no xDS: write the endpoints into the file, with `type: STRICT_DNS`"),
         Type::OriginalDst => ("ORIGINAL_DST", "write the endpoints into the file, with `type: STRICT_DNS`"),
     };
     field.refuse(format!("`{name}` is not supported by this version"), help)
-}
-
-/// Envoy requires more than a millisecond.
-fn refresh(field: &Field<'_>) -> Option<Duration> {
-    match field.duration()? {
-        short if short <= Duration::from_millis(1) => {
-            field.refuse("must be greater than 0.001s", "write `dns_refresh_rate: 5s`")
-        }
-        rate => Some(rate),
-    }
-}
-
-fn lb_policy(field: &Field<'_>) {
-    let Some(name) = field.choice(&LB_POLICIES).filter(|name| !name.is_empty()) else { return };
-    let help = match name {
-        "RING_HASH" | "MAGLEV" => {
-            "write `lb_policy: ROUND_ROBIN`: this proxy does not hash requests onto endpoints"
-        }
-        _ => "write `lb_policy: ROUND_ROBIN` or remove it",
-    };
-    field.refuse::<()>(format!("`{name}` is not supported by this version"), help);
 }

@@ -4,6 +4,7 @@ use crate::model::{Cluster, Endpoint, Mirror, Requests, RetryPolicy};
 use crate::parts::Destination;
 use crate::read::Field;
 
+use super::breakers::Written;
 use super::mirror::{self, Policy};
 
 /// Every cluster that was declared, usable or not.
@@ -19,6 +20,8 @@ pub(super) struct Upstreams<'a> {
 pub(super) struct Declared<'a> {
     pub(super) name: String,
     pub(super) cluster: Option<Cluster>,
+    /// Its circuit breakers, which bound the mirror that it may become.
+    pub(super) breakers: Written,
     /// Its `mimir_mirror` settings.
     pub(super) settings: Option<Settings<'a>>,
     /// What declares it to speak nothing but HTTP/2.
@@ -114,7 +117,8 @@ impl<'a> Upstreams<'a> {
         let destination = match &declared.settings {
             Some(settings) => settings.destination.clone(),
             None => {
-                let mirror = Mirror::with_defaults(declared.name.clone(), cluster, Requests::All);
+                let mut mirror = Mirror::with_defaults(declared.name.clone(), cluster, Requests::All);
+                declared.breakers.bound(&mut mirror);
                 Destination { mirror, durable: None }
             }
         };

@@ -1,9 +1,9 @@
-//! Clusters: groups of endpoints and how these become addresses.
+//! Clusters: groups of endpoints, how these become addresses, and how one is chosen.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::UpstreamHttp;
+use super::{Balancing, Breakers, Dns, Health, TcpKeepalive, UpstreamHttp};
 
 /// A group of endpoints.
 #[derive(Debug, Clone)]
@@ -18,36 +18,46 @@ pub struct Cluster {
     pub connect_timeout: Duration,
     /// How its endpoints are spoken to.
     pub http: UpstreamHttp,
+    /// How an endpoint is chosen for a request or a copy.
+    pub balancing: Balancing,
+    /// Which endpoints count as healthy.
+    pub health: Health,
+    /// Circuit breakers; `None` in the native form, where the primary has no such limits.
+    pub breakers: Option<Breakers>,
+    /// Options of its sockets.
+    pub sockets: Sockets,
+}
+
+impl Cluster {
+    /// A cluster with everything else at the defaults of the native form.
+    #[must_use]
+    pub fn new(
+        name: String,
+        discovery: Discovery,
+        endpoints: Vec<Endpoint>,
+        connect_timeout: Duration,
+    ) -> Self {
+        Self {
+            name,
+            discovery,
+            endpoints,
+            connect_timeout,
+            http: UpstreamHttp::default(),
+            balancing: Balancing::default(),
+            health: Health::default(),
+            breakers: None,
+            sockets: Sockets::default(),
+        }
+    }
 }
 
 /// How a cluster's endpoints become addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Discovery {
     /// Every endpoint is an IP address.
     Static,
-    /// Every address that a name resolves to is an endpoint; resolved again and again.
-    StrictDns {
-        /// Time between two resolutions. Envoy default 5 s.
-        refresh: Duration,
-        /// Which address families are asked for.
-        family: LookupFamily,
-    },
-}
-
-/// Envoy's `dns_lookup_family`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LookupFamily {
-    /// IPv6, and IPv4 if there is none (Envoy's default).
-    #[default]
-    Auto,
-    /// IPv4 only.
-    V4Only,
-    /// IPv6 only.
-    V6Only,
-    /// IPv4, and IPv6 if there is none.
-    V4Preferred,
-    /// Both.
-    All,
+    /// Names are resolved again and again.
+    Dns(Dns),
 }
 
 /// One endpoint of a cluster.
@@ -57,6 +67,42 @@ pub struct Endpoint {
     pub host: Host,
     /// TCP port, not 0.
     pub port: u16,
+    /// `load_balancing_weight`, from 1 (the default).
+    pub weight: u32,
+    /// What `health_status` says.
+    pub health: EndpointHealth,
+    /// `hostname`, where it is written: the name for health checks and for `auto_host_rewrite`.
+    pub hostname: Option<String>,
+    /// Where health checks go, where that is another port.
+    pub check_port: Option<u16>,
+    /// `disable_active_health_check`: it is never probed and counts as healthy.
+    pub unchecked: bool,
+}
+
+impl Endpoint {
+    /// An endpoint with the defaults of everything but its place.
+    #[must_use]
+    pub fn new(host: Host, port: u16) -> Self {
+        Self {
+            host,
+            port,
+            weight: 1,
+            health: EndpointHealth::Healthy,
+            hostname: None,
+            check_port: None,
+            unchecked: false,
+        }
+    }
+}
+
+/// Envoy's `health_status` of an endpoint, as far as it makes a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EndpointHealth {
+    /// `UNKNOWN`, `HEALTHY`.
+    #[default]
+    Healthy,
+    /// `UNHEALTHY`, `DRAINING`, `TIMEOUT`: used only in a panic.
+    Unhealthy,
 }
 
 /// An address or a name.
@@ -66,4 +112,13 @@ pub enum Host {
     Ip(IpAddr),
     /// Resolved by the system's resolver.
     Name(String),
+}
+
+/// Options of a cluster's sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sockets {
+    /// `upstream_connection_options.tcp_keepalive`; `None` is this program's own.
+    pub keepalive: Option<TcpKeepalive>,
+    /// `upstream_bind_config.source_address`.
+    pub source: Option<std::net::SocketAddr>,
 }

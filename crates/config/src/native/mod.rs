@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::address::{self, Url};
 use crate::model::{
-    AccessLog, Action, Admin, ClientHttp, Cluster, Conventions, Discovery, Domain, Forward, Host,
-    HttpManager, Listener, ListenerSocket, LookupFamily, Mirror, MirrorPolicy, Node, PathMatch, Process,
-    Route, RouteMatch, TargetRules, UpstreamHttp, VirtualHost,
+    AccessLog, Action, Admin, ClientHttp, Cluster, Conventions, Discovery, Dns, Domain, Forward, Host,
+    HttpManager, Listener, ListenerSocket, Mirror, MirrorPolicy, Node, PathMatch, Process, Route, RouteMatch,
+    TargetRules, VirtualHost,
 };
 use crate::parts::{Destination, Parts};
 use crate::read::{Field, Object, Unsupported};
@@ -120,15 +120,9 @@ fn http(route: Route, access_logs: Vec<AccessLog>) -> HttpManager {
 fn cluster(name: &str, url: &Url) -> Cluster {
     let discovery = match url.endpoint.host {
         Host::Ip(_) => Discovery::Static,
-        Host::Name(_) => Discovery::StrictDns { refresh: REFRESH, family: LookupFamily::Auto },
+        Host::Name(_) => Discovery::Dns(Dns::strict(REFRESH)),
     };
-    Cluster {
-        name: name.to_owned(),
-        discovery,
-        endpoints: vec![url.endpoint.clone()],
-        connect_timeout: CONNECT_TIMEOUT,
-        http: UpstreamHttp::default(),
-    }
+    Cluster::new(name.to_owned(), discovery, vec![url.endpoint.clone()], CONNECT_TIMEOUT)
 }
 
 /// A URL, or an error.

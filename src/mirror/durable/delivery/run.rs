@@ -15,7 +15,7 @@ use tokio::sync::{mpsc as tokio_mpsc, watch};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
 use super::{Delivery, Rebuild};
-use crate::cluster::{Addresses, Endpoints};
+use crate::cluster::{Endpoints, Members};
 use crate::deadline::Wheel;
 use crate::limits;
 use crate::mirror::durable::in_flight::InFlight;
@@ -40,7 +40,7 @@ pub(crate) struct Plan {
     pub(crate) backlog: Backlog,
     pub(crate) stats: Arc<WorkerStats>,
     /// Of the mirror's cluster.
-    pub(crate) addresses: watch::Receiver<Addresses>,
+    pub(crate) addresses: watch::Receiver<Members>,
     pub(crate) pace: Arc<Pace>,
     pub(crate) own_address: HeaderValue,
     pub(crate) policies: Arc<[MirrorPolicy]>,
@@ -127,12 +127,11 @@ fn delivery(
     let settings = plan.config.mirrors.get(plan.mirror)?.clone();
     let ledger = Rc::new(Ledger::new(Arc::clone(&plan.stats), plan.mirror)?);
     let bounds = bounds(&settings);
-    let published = plan.addresses;
-    let endpoints = Endpoints::new(Arc::clone(&published.borrow()));
-    tokio::task::spawn_local(Rc::clone(&endpoints).follow(published));
+    let cluster = plan.config.clusters.get(settings.cluster)?;
+    let endpoints = Endpoints::follow(settings.cluster, cluster, &plan.stats, &plan.addresses);
     let sender = Sender::new(Settings {
         cluster: settings.cluster,
-        connect_timeout: plan.config.clusters.get(settings.cluster)?.connect_timeout,
+        connect_timeout: cluster.connect_timeout,
         max_age: std::time::Duration::MAX,
         connections: settings.max_connections as usize,
         endpoints,
