@@ -15,8 +15,8 @@ pub(super) fn decode(object: &mut Object<'_>) -> Option<ListenerSocket> {
     let backlog = object.take("tcp_backlog_size").map(|field| field.whole(0, i32::MAX as u32));
     let keepalive = object.take("tcp_keepalive").map(|field| keepalive(&field));
     let freebind = object.take("freebind").map(|field| field.boolean());
-    let accepted = [bind_to_port(object), without_effect(object)];
-    accepted.into_iter().collect::<Option<Vec<()>>>()?;
+    let (bound, taken) = (bind_to_port(object), without_effect(object));
+    bound.and(taken)?;
     Some(ListenerSocket {
         additional: additional.unwrap_or_else(|| Some(Vec::new()))?,
         backlog: backlog.map_or(Some(None), |backlog| backlog.map(Some))?,
@@ -68,32 +68,26 @@ fn bind_to_port(object: &mut Object<'_>) -> Option<()> {
 
 /// What needs nothing to be done here.
 fn without_effect(object: &mut Object<'_>) -> Option<()> {
-    let mut taken = Some(());
+    let mut taken = Vec::new();
     for name in ["enable_reuse_port", "reuse_port"] {
         // One socket for each address is shared out fairly among the workers, either way.
-        taken = taken.and(object.take(name).map_or(Some(()), |field| field.boolean().map(drop)));
+        taken.extend(object.take(name).map(|field| field.boolean().map(drop)));
     }
-    if let Some(field) = object.take("traffic_direction") {
-        let directions = [("UNSPECIFIED", 0, ()), ("INBOUND", 1, ()), ("OUTBOUND", 2, ())];
-        taken = taken.and(field.choice(&directions));
+    let directions = [("UNSPECIFIED", 0, ()), ("INBOUND", 1, ()), ("OUTBOUND", 2, ())];
+    taken.extend(object.take("traffic_direction").map(|field| field.choice(&directions)));
+    let at_once = object.take("max_connections_to_accept_per_socket_event");
+    taken.extend(at_once.map(|field| field.whole(1, u32::MAX).map(drop)));
+    taken.extend(object.take("drain_type").map(|field| drains(&field)));
+    taken.extend(object.take("connection_balance_config").map(|field| balance(&field)));
+    taken.into_iter().collect()
+}
+
+fn drains(field: &Field<'_>) -> Option<()> {
+    if field.choice(&[("DEFAULT", 0, true), ("MODIFY_ONLY", 1, false)])? {
+        return Some(());
     }
-    if let Some(field) = object.take("max_connections_to_accept_per_socket_event") {
-        taken = taken.and(field.whole(1, u32::MAX).map(drop));
-    }
-    if let Some(field) = object.take("drain_type") {
-        let drains = field.choice(&[("DEFAULT", 0, true), ("MODIFY_ONLY", 1, false)]);
-        taken = taken.and(match drains {
-            Some(false) => field.refuse(
-                "MODIFY_ONLY is not supported by this version",
-                "remove it: every listener drains with the process",
-            ),
-            drains => drains.map(drop),
-        });
-    }
-    if let Some(field) = object.take("connection_balance_config") {
-        taken = taken.and(balance(&field));
-    }
-    taken
+    let help = "remove it: every listener drains with the process";
+    field.refuse("MODIFY_ONLY is not supported by this version", help)
 }
 
 /// Connections are always balanced exactly: each new one goes to the worker with least to do.
