@@ -200,6 +200,7 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
         worker: plan.index,
         started: plan.started,
         own_address: plan.own_address.clone(),
+        logs: &plan.logs,
     });
     Core {
         config: Arc::clone(config),

@@ -203,7 +203,8 @@ struct Started {
 fn open_logs(common: &Common, flags: &Serve) -> std::io::Result<Writer> {
     let managers = common.config.listeners.iter().map(|listener| &listener.http);
     let logs = managers.flat_map(|http| &http.access_logs);
-    Writer::start(logs.map(|log| &log.sink), flags.log_flush(), &common.stats.files)
+    let copies = common.config.mirrors.iter().flat_map(|mirror| &mirror.access_logs);
+    Writer::start(logs.chain(copies).map(|log| &log.sink), flags.log_flush(), &common.stats.files)
 }
 
 fn start_workers(

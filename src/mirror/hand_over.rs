@@ -1,6 +1,7 @@
 //! From a complete request to its copies: each mirror's is booked and handed on, to be sent from memory or to be kept
 //! in the backlog.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,12 +15,14 @@ use super::durable::intake::{Sent, Write};
 use super::head::{self, Framing};
 use super::ledger::{Ledger, Outcome, Token};
 use super::leg::{Leg, Way};
+use super::logged::CopyLog;
 use super::once::Once;
 use super::order::cell::{self, Held, Ticket};
 use super::order::{By, Entry, Key, Wire};
 use super::pair::Pair;
 use super::send::Copy;
 use super::{Mirrors, Target};
+use crate::access_log::Logs;
 use crate::paths::Kind;
 use crate::stats::pairs::Class;
 
@@ -81,12 +84,28 @@ impl Complete {
         let mut trailing = Vec::new();
         for leg in legs {
             if let Some(target) = mirrors.target(leg.mirror) {
-                let token = target.ledger.receive();
+                let mut token = target.ledger.receive();
+                if let Some((logs, mirror)) = &target.logs {
+                    token.log(self.log(logs, mirror, &leg.head));
+                }
                 let (ledger, pair) = (Rc::clone(&target.ledger), Arc::clone(token.pair()));
                 trailing.push(Trailing { ledger, pair, place: self.one(mirrors, target, leg, token) });
             }
         }
         trailing
+    }
+
+    /// What the copy's line will be made of.
+    fn log(&self, logs: &Rc<Logs>, mirror: &Rc<str>, head: &[u8]) -> CopyLog {
+        CopyLog {
+            logs: Rc::clone(logs),
+            mirror: Rc::clone(mirror),
+            // With its end, which is otherwise added with the framing.
+            head: [head, b"\r\n"].concat().into(),
+            body: self.len,
+            arrived: Instant::now(),
+            sent: Cell::new(None),
+        }
     }
 
     fn one(&self, mirrors: &Mirrors, target: &Rc<Target>, leg: Leg, token: Token) -> Behind {

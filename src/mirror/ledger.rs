@@ -4,9 +4,12 @@
 //! when a token is made and down when it goes, so that the sum is a check. A token that goes without an outcome is
 //! a bug of ours and counted as `lost_tokens`.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::logged::CopyLog;
 use super::pair::{Met, Pair, Side};
 use crate::stats::WorkerStats;
 pub(crate) use crate::stats::mirror::{MirrorStats, Outcome};
@@ -29,7 +32,7 @@ impl Ledger {
     pub(crate) fn receive(self: &Rc<Self>) -> Token {
         self.received.inc();
         self.pending.inc();
-        Token { ledger: Rc::clone(self), pair: Arc::default(), finished: false }
+        Token { ledger: Rc::clone(self), pair: Arc::default(), finished: false, log: None }
     }
 
     /// The primary answered the request of a copy, and said how many samples it has written.
@@ -69,6 +72,7 @@ pub(crate) struct Token {
     ledger: Rc<Ledger>,
     pair: Arc<Pair>,
     finished: bool,
+    log: Option<Box<CopyLog>>,
 }
 
 impl Token {
@@ -80,8 +84,23 @@ impl Token {
     /// The same for what the mirror answered, if it did.
     pub(crate) fn finish_with(mut self, outcome: Outcome, status: Option<u16>) {
         self.finished = true;
+        if let Some(log) = &self.log {
+            log.write(outcome, status);
+        }
         self.ledger.count(outcome);
         self.ledger.secondary_answered(Some(&self.pair), Class::of(status));
+    }
+
+    /// The copy's outcome gets a line.
+    pub(super) fn log(&mut self, log: CopyLog) {
+        self.log = Some(Box::new(log));
+    }
+
+    /// The copy's first byte is being written.
+    pub(super) fn sent(&self, to: SocketAddr) {
+        if let Some(log) = &self.log {
+            log.sent.set(Some((Instant::now(), to)));
+        }
     }
 
     /// Where the copy's two answers meet.

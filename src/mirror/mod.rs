@@ -23,6 +23,7 @@ mod body;
 mod hand_over;
 mod head;
 mod leg;
+mod logged;
 mod once;
 mod pair;
 mod resolve;
@@ -37,6 +38,8 @@ use std::time::{Duration, Instant};
 use config::model::{Config, Delivery, Mirror};
 use http::HeaderValue;
 
+use crate::access_log::Logs;
+use crate::access_log::writer::Opened;
 use crate::cluster::Endpoints;
 use crate::deadline::Wheel;
 use crate::limits;
@@ -109,6 +112,8 @@ pub(crate) struct Target {
     /// A task looks after them.
     watched: Cell<bool>,
     pace: Arc<Pace>,
+    /// Its access logs, and what they call it.
+    logs: Option<(Rc<Logs>, Rc<str>)>,
     /// An operator's skips that were carried out.
     skips: Cell<u64>,
     started: Instant,
@@ -141,6 +146,8 @@ impl Target {
             waiting: RefCell::default(),
             watched: Cell::new(false),
             pace: Arc::clone(&shared.pace),
+            logs: Logs::new(&mirror.access_logs, |sink| parts.logs.handle(sink))
+                .map(|logs| (logs, Rc::from(mirror.name.as_str()))),
             skips: Cell::new(0),
             started: parts.started,
         }))
@@ -219,6 +226,7 @@ pub(crate) struct Parts<'a> {
     /// When the process started.
     pub(crate) started: Instant,
     pub(crate) own_address: HeaderValue,
+    pub(crate) logs: &'a Opened,
 }
 
 impl Mirrors {

@@ -1,5 +1,7 @@
 //! Memory delivery: a copy has one attempt, whose end is its outcome.
 
+use std::net::SocketAddr;
+
 use super::budget::{One, Reservation};
 use super::ledger::{Outcome, Token};
 use super::order::cell::Held;
@@ -19,6 +21,10 @@ pub(super) struct Once {
 }
 
 impl Load for Once {
+    fn begins(&self, to: SocketAddr) {
+        self.token.sent(to);
+    }
+
     fn ended(copy: Copy<Self>, attempt: Attempt) {
         copy.load.token.finish_with(attempt.outcome, attempt.status);
     }

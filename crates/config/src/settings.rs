@@ -4,6 +4,7 @@
 use crate::auth;
 use crate::durable;
 use crate::model::{Mirror, Order, Requests, When};
+use crate::native::access_log;
 use crate::parts::Place;
 use crate::read::{Field, Object, Unsupported};
 
@@ -41,6 +42,8 @@ pub(crate) fn read<'a>(object: &mut Object<'a>, mirror: &mut Mirror) -> Option<P
     }
     let whens = [("received", 0, When::Received), ("answered", 1, When::Answered)];
     set(&mut mirror.when, object.take("when").and_then(|field| field.choice(&whens)));
+    let log = object.take("access_log");
+    set(&mut mirror.access_logs, access_log::list(log.clone(), access_log::COPY_FORMAT));
     if mirror.buffer < mirror.max_request {
         let field = buffer.unwrap_or_else(|| object.field.clone());
         field.refuse_key::<()>(
@@ -49,5 +52,13 @@ pub(crate) fn read<'a>(object: &mut Object<'a>, mirror: &mut Mirror) -> Option<P
             "a request of `max_request` bytes must fit: raise `buffer` or lower `max_request`",
         );
     }
-    durable::read(object, mirror)
+    let durable = durable::read(object, mirror);
+    if let Some(log) = log.filter(|_| durable.is_some()) {
+        log.refuse_key::<()>(
+            "`access_log` and `delivery: durable` exclude each other in this version",
+            "",
+            "remove one; the backlog's copies are counted by outcome in `mimir_mirror_requests_total`",
+        );
+    }
+    durable
 }

@@ -190,6 +190,7 @@ impl<'a, L: Load> Connection<'a, L> {
         host.stats.rq_total.inc();
         let mut asked = Asked::of(&host);
         let Copy { wire, answer_has_body, kind, tenant, timeout, arrived, stale, load } = copy;
+        load.begins(host.address());
         *self.slot.in_flight.borrow_mut() = Some((load, arrived));
         let deadline = self.sender.settings.wheel.deadline();
         deadline.set(timeout);

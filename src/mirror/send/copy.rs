@@ -1,5 +1,6 @@
 //! A copy: a complete request on its way to a mirror, and who hears how it went.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,9 @@ pub(crate) struct Copy<L> {
 
 /// Who stands behind a copy. `ended` and `expired` give the copy back.
 pub(crate) trait Load: Sized + 'static {
+    /// An attempt begins.
+    fn begins(&self, _to: SocketAddr) {}
+
     /// An attempt has ended.
     fn ended(copy: Copy<Self>, attempt: Attempt);
 

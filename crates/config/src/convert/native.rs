@@ -261,6 +261,9 @@ pub(super) fn settings(mirror: &Mirror, map: &mut Map<String, Value>, notes: &mu
         let backlog = backlog(&mirror.name, own);
         put("backlog", !backlog.is_empty(), Value::Object(backlog));
     }
+    if let Some(logs) = access_log::to_native(&mirror.access_logs, notes) {
+        map.insert("access_log".to_owned(), logs);
+    }
     if mirror.auth.is_some() {
         notes.differs(format!("mirror {}: `auth` is a secret and not printed; set it again", mirror.name));
     }

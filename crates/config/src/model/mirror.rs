@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use super::AccessLog;
+
 /// A destination of copies, with its bounds.
 #[derive(Debug, Clone)]
 pub struct Mirror {
@@ -36,6 +38,8 @@ pub struct Mirror {
     pub delivery: Delivery,
     /// Which requests become copies, by the primary's answer.
     pub when: When,
+    /// One line for each copy, written with its outcome. Not of durable delivery.
+    pub access_logs: Vec<AccessLog>,
 }
 
 impl Mirror {
@@ -57,6 +61,7 @@ impl Mirror {
             auth: None,
             delivery: Delivery::Memory,
             when: When::Received,
+            access_logs: Vec::new(),
         }
     }
 }

@@ -1,13 +1,19 @@
 //! `access_log` of the native form: `{ path, format }` or `{ path, json }`, one or several.
 
-use crate::envoy::{DEFAULT_FORMAT, json_line};
+use crate::envoy::json_line;
 use crate::format;
 use crate::model::{AccessLog, LogLine, LogSink};
 use crate::read::Field;
 
+/// The line of a copy, where the mirror's log has no format.
+pub(crate) const COPY_FORMAT: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(:PATH)%\" %MIRROR% %COPY_OUTCOME% %COPY_REASON% \
+    %RESPONSE_CODE% %COPY_BYTES% %COPY_WAIT% %DURATION% \"%COPY_TENANT%\" \"%REQ(X-REQUEST-ID)%\" \"%UPSTREAM_HOST%\"\n";
+
 /// The logs of a list, or the one; `None` if any was refused.
-pub(crate) fn list(field: Option<Field<'_>>) -> Option<Vec<AccessLog>> {
-    let logs: Vec<_> = field.iter().flat_map(Field::list).map(|field| entry(&field)).collect();
+///
+/// `default` is the format of a log that has none.
+pub(crate) fn list(field: Option<Field<'_>>, default: &str) -> Option<Vec<AccessLog>> {
+    let logs: Vec<_> = field.iter().flat_map(Field::list).map(|field| entry(&field, default)).collect();
     logs.into_iter().collect()
 }
 
@@ -21,7 +27,7 @@ fn text_line(field: &Field<'_>) -> Option<LogLine> {
     format::parse(&text).ok().map(LogLine::Text)
 }
 
-fn entry(field: &Field<'_>) -> Option<AccessLog> {
+fn entry(field: &Field<'_>, default: &str) -> Option<AccessLog> {
     let mut object = field.object()?;
     let path = object.require("path", "write a file, `stdout` or `stderr`: `path: stdout`");
     let (text, json) = (object.take("format"), object.take("json"));
@@ -35,7 +41,7 @@ fn entry(field: &Field<'_>) -> Option<AccessLog> {
     let line = match (text, json) {
         (Some(text), None) => text_line(&text),
         (None, Some(json)) => json_line(&json),
-        (None, None) => format::parse(DEFAULT_FORMAT).ok().map(LogLine::Text),
+        (None, None) => format::parse(default).ok().map(LogLine::Text),
         (Some(_), Some(json)) => {
             json.refuse_key("`format` and `json` exclude each other", "", "keep one of the two")
         }

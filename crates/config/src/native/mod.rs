@@ -1,6 +1,6 @@
 //! The native form, for people who never had an Envoy.
 
-mod access_log;
+pub(crate) mod access_log;
 mod mirror;
 
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let primary = object.require("primary", "name the primary cluster: `primary: http://mimir-primary:8080`");
     let primary = primary.and_then(|field| url(&field));
     let timeout = timeout(&mut object);
-    let logs = access_log::list(object.take("access_log"));
+    let logs = access_log::list(object.take("access_log"), crate::envoy::DEFAULT_FORMAT);
     let entries = object.take("mirrors").map(|field| field.list()).unwrap_or_default();
     let mirrors = mirror::decode(&entries);
     object.finish(UNSUPPORTED);
