@@ -32,7 +32,7 @@ impl Process {
                 }
                 Some(news) = self.news.recv() => self.hear(&news),
                 heard = self.signals.next() => match heard {
-                    Heard::ReopenLogs => self.loggers.reopen(),
+                    Heard::ReopenLogs => self.reopen_logs(),
                     Heard::Stop(why) => {
                         tracing::warn!(why, "leaving at once; what is left is given up");
                         self.give_up(joined).await;
@@ -73,7 +73,7 @@ impl Process {
                     break;
                 }
                 heard = self.signals.next() => match heard {
-                    Heard::ReopenLogs => self.loggers.reopen(),
+                    Heard::ReopenLogs => self.reopen_logs(),
                     Heard::Stop(why) if *self.phase.borrow() < Phase::Draining => {
                         tracing::info!(why, "closing idle connections; once more leaves at once");
                         self.phase.send_replace(Phase::Draining);
