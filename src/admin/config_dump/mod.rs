@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(configs[0]["bootstrap"]["node"]["id"], "n1");
         let mirrored = &configs[1]["static_clusters"][1]["cluster"];
         assert_eq!(mirrored["connect_timeout"], "0.25s");
-        assert_eq!(mirrored["dns_lookup_family"], "V4_ONLY");
+        assert_eq!(mirrored["cluster_type"]["typed_config"]["dns_lookup_family"], "V4_ONLY");
         let route = &configs[4]["static_route_configs"][0]["route_config"]["virtual_hosts"][0]["routes"][0];
         assert_eq!(route["match"], json!({"prefix": "/"}));
         let policy = &route["route"]["request_mirror_policies"][0];
