@@ -32,6 +32,7 @@ mod access_log;
 mod format;
 
 mod deadline;
+mod executor;
 mod stats;
 
 mod admin;

@@ -185,7 +185,7 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
     let clusters = config.clusters.iter().zip(&plan.addresses).enumerate();
     let upstreams = clusters.clone().map(|(index, (cluster, published))| {
         let endpoints = Endpoints::follow(index, cluster, &plan.stats, published);
-        Upstream::new(index, endpoints, cluster.connect_timeout, Arc::clone(&plan.stats))
+        Upstream::new(index, endpoints, cluster.connect_timeout, &cluster.http, Arc::clone(&plan.stats))
     });
     // Requests and copies take turns of their own: a mirror's dials must not move a primary's round robin.
     let mirror_endpoints = clusters

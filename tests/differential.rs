@@ -55,6 +55,7 @@ mod documents;
 mod envoys_own;
 mod error_replies;
 mod headers;
+mod http2;
 mod levels;
 mod listeners;
 mod malformed;

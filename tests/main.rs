@@ -54,6 +54,8 @@ mod documented_config;
 mod envoy_statistics;
 mod fields;
 mod flags;
+mod grpc;
+mod http2_upstream;
 mod process;
 mod refusals;
 mod routing;

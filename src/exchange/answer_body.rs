@@ -121,9 +121,7 @@ impl AnswerBody {
         let h2 = head.version == Version::HTTP_2;
         let passes_trailers = relayed.answers_with_trailers && (h2 || head.headers.contains_key(TRAILER));
         let ended = incoming.is_end_stream();
-        if let Some(idle) = relayed.request.answer_idle() {
-            relayed.request.deadline().set(idle);
-        }
+        relayed.request.answer_moved();
         if let Some(stats) = cluster(&relayed) {
             stats.rq_active.inc();
         }
@@ -155,9 +153,7 @@ impl Relay {
             };
         };
         let ends = incoming.is_end_stream();
-        if let Some(idle) = relayed.request.answer_idle() {
-            relayed.request.deadline().set(idle);
-        }
+        relayed.request.answer_moved();
         Poll::Ready(match frame {
             Some(Ok(frame)) if frame.is_data() => {
                 relayed.active.record.sent += frame.data_ref().map_or(0, |data| data.len() as u64);

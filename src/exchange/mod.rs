@@ -32,6 +32,7 @@ use crate::mirror::Mirrors;
 use crate::mirror::asks;
 use crate::mirror::tap::{Facts, Tap};
 use crate::paths::Kind;
+use crate::route::grpc;
 use crate::route::headers::{self, Received};
 use crate::route::matching::Asked;
 use crate::route::reply::{self, LocalReply};
@@ -89,6 +90,8 @@ pub(crate) struct Client {
     pub(crate) active: Rc<Cell<u32>>,
     /// Hears of it when the client leaves.
     pub(crate) departure: Rc<Departure>,
+    /// Whether its connection ends with this request.
+    pub(crate) retiring: Rc<Cell<bool>>,
 }
 
 /// The connection (HTTP/1.1) or stream (HTTP/2) is closed without an answer.
@@ -121,6 +124,7 @@ pub(crate) async fn exchange(
         site,
         version,
         random: fastrand::u64(..),
+        is_grpc: grpc::is_call(&head.headers),
         body,
         route: Cell::new(None),
         kept: OnceCell::new(),
@@ -156,6 +160,7 @@ struct Exchange<'a> {
     version: Version,
     /// Decides all shares of this request.
     random: u64,
+    is_grpc: bool,
     body: Rc<RequestBody>,
     /// Once it is found.
     route: Cell<Option<&'a Route>>,
@@ -177,10 +182,9 @@ impl<'a> Exchange<'a> {
         let conventions = &self.site.http.conventions;
         let has_body = !self.body.is_complete();
         let head_max = (self.site.http.max_request_headers_kb as usize) << 10;
-        headers::to_upstream(
-            head,
-            Received { conventions, peer: self.client.peer.ip(), has_body, head_max },
-        )?;
+        let protocols = &self.site.http.protocols;
+        let received = Received { conventions, peer: self.client.peer.ip(), has_body, head_max, protocols };
+        headers::to_upstream(head, received)?;
         targets::apply(head, self.site.http.targets, self.site.port);
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let host = targets::matched_host(host, self.site.http.targets);
@@ -232,6 +236,9 @@ impl<'a> Exchange<'a> {
         let Some((upstream, host)) = upstream.and_then(|upstream| Some((upstream, upstream.pick()?))) else {
             return Ok(self.failed(route, Failure::NoEndpoint, active));
         };
+        if upstream.is_http2(self.version) {
+            self.body.goes_over_http2();
+        }
         active.record.upstream = Some(host.address());
         self.tap(&head, route, kind);
         rewrite::for_primary(&mut head, route, self.tells());
@@ -239,7 +246,7 @@ impl<'a> Exchange<'a> {
         let answers_with_trailers = self.version == Version::HTTP_2 || head.headers.contains_key(TE);
         let sent_at = Instant::now();
         let request = Request::from_parts(head, Outgoing::new(&self.body));
-        let answer = self.body.deadline().race(upstream.send(&host, request, &repeat)).await;
+        let answer = self.body.deadline().race(upstream.send(&host, self.version, request, &repeat)).await;
         drop(repeat);
         self.body.forget_replay();
         match answer {
@@ -293,7 +300,10 @@ impl<'a> Exchange<'a> {
     /// An answer of our own; the rest of the request is read for a moment, so that the answer survives the close.
     fn reply(&self, reply: LocalReply, mut active: Active) -> Response<AnswerBody> {
         active.record.replied(reply);
-        let answer = reply.response(!self.body.is_complete(), &self.core.date.borrow());
+        let mut answer = reply.response(!self.body.is_complete(), &self.core.date.borrow());
+        if self.is_grpc {
+            grpc::answer(&mut answer);
+        }
         self.respond(answer, active)
     }
 
@@ -317,7 +327,9 @@ impl<'a> Exchange<'a> {
         headers::upstream_told(head, conventions, self.version, took);
         self.change_answer(head, record);
         headers::to_client(head, conventions, self.version, &self.core.date.borrow());
-        if self.version == Version::HTTP_11 && (self.core.lifecycle.asks_to_leave() || self.closes(head)) {
+        let leave = self.core.lifecycle.asks_to_leave() || self.client.retiring.get();
+        let last = self.version == Version::HTTP_11 && (leave || self.closes(head));
+        if last || self.version == Version::HTTP_10 {
             head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }
@@ -333,7 +345,9 @@ impl<'a> Exchange<'a> {
             cluster.external.count(503);
             match failure {
                 Failure::NoEndpoint => cluster.cx_none_healthy.inc(),
-                Failure::Closed => cluster.rq_rx_reset.inc(),
+                Failure::Closed | Failure::Reset | Failure::Refused | Failure::Protocol => {
+                    cluster.rq_rx_reset.inc()
+                }
                 Failure::Connect | Failure::ConnectTimeout => {}
             }
         }

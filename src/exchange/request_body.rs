@@ -8,8 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -27,9 +27,19 @@ use crate::stats::WorkerStats;
 use crate::upstream::Repeat;
 
 /// The body is not to be had any more: the client left, or the exchange was given up.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("the request body ended early")]
-pub(crate) struct Interrupted;
+pub(crate) struct Interrupted(
+    /// What an HTTP/2 stream is reset with.
+    #[source]
+    h2::Error,
+);
+
+impl Default for Interrupted {
+    fn default() -> Self {
+        Self(h2::Reason::CANCEL.into())
+    }
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -53,6 +63,10 @@ pub(super) struct RequestBody {
     /// Waiting for the client: its silence is measured.
     waiting: Cell<bool>,
     trailers_announced: Cell<bool>,
+    /// It goes out over HTTP/2.
+    over_http2: Cell<bool>,
+    /// The HTTP/2 stream that waits for the next frame.
+    stream: RefCell<Option<Waker>>,
     /// The client waits for `100 Continue`, which goes out when the body is first asked for.
     expects_continue: Cell<bool>,
     stats: Arc<WorkerStats>,
@@ -79,6 +93,8 @@ impl RequestBody {
             broken: Cell::new(false),
             waiting: Cell::new(false),
             trailers_announced: Cell::new(false),
+            over_http2: Cell::new(false),
+            stream: RefCell::default(),
             expects_continue: Cell::new(expects_continue),
             stats: Arc::clone(&core.stats),
             listener,
@@ -113,6 +129,11 @@ impl RequestBody {
         self.gone.get()
     }
 
+    /// It goes out over HTTP/2, where every trailer can be passed on.
+    pub(super) fn goes_over_http2(&self) {
+        self.over_http2.set(true);
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         self.complete.get()
     }
@@ -125,11 +146,17 @@ impl RequestBody {
         &self.deadline
     }
 
-    /// The longest silence of an answer; its whole time is bounded by the deadline already set where the route has a
-    /// timeout.
-    pub(super) fn answer_idle(&self) -> Option<Duration> {
+    /// A part of the answer came. While the request still arrives that ends the silence of both; after that the
+    /// route's timeout bounds the whole answer, and where there is none, its silences are bounded.
+    pub(super) fn answer_moved(&self) {
         let timeouts = self.timeouts.get();
-        if timeouts.route.is_some() { None } else { timeouts.idle }
+        if !self.complete.get() {
+            self.measure_silence();
+        } else if timeouts.route.is_none()
+            && let Some(idle) = timeouts.idle
+        {
+            self.deadline.set(idle);
+        }
     }
 
     /// What the deadline means that has just passed.
@@ -168,11 +195,14 @@ impl RequestBody {
         self.expects_continue.set(false);
         let mut source = self.source.borrow_mut();
         let Some(incoming) = source.as_mut() else {
-            return Poll::Ready((!self.complete.get()).then_some(Err(Interrupted)));
+            return Poll::Ready((!self.complete.get()).then(|| Err(Interrupted::default())));
         };
         let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
             self.waiting.set(true);
             self.measure_silence();
+            if self.over_http2.get() {
+                *self.stream.borrow_mut() = Some(cx.waker().clone());
+            }
             return Poll::Pending;
         };
         let ends = incoming.is_end_stream();
@@ -202,7 +232,7 @@ impl RequestBody {
                 }
                 let announced = self.trailers_announced.get();
                 self.completed(frame.trailers_ref().filter(|_| announced));
-                if announced {
+                if announced || self.over_http2.get() {
                     return Some(Ok(frame));
                 }
                 self.stats.http.get(self.listener).inspect(|http| http.trailers_dropped.inc());
@@ -213,7 +243,7 @@ impl RequestBody {
                 self.gone.set(true);
                 self.source.take();
                 drop(self.tap.take());
-                Some(Err(Interrupted))
+                Some(Err(Interrupted::default()))
             }
             None => {
                 self.completed(None);
@@ -259,6 +289,10 @@ impl RequestBody {
             self.source.take();
         }
         let Some(mut source) = self.source.take() else { return };
+        // A connection of HTTP/1.1 ends with the answer; a stream has to hear that no more will come.
+        if let Some(stream) = self.stream.take() {
+            stream.wake();
+        }
         tokio::task::spawn_local(async move {
             self.deadline.set(limits::LINGER_TIME);
             let mut read = 0;
@@ -311,7 +345,8 @@ impl Body for Outgoing {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size
+        // HTTP/2 says by itself where a body ends; a length that the client did not state must not appear.
+        if self.body.over_http2.get() { SizeHint::default() } else { self.body.size }
     }
 }
 
@@ -363,8 +398,8 @@ impl<'a> Repeatable<'a> {
 }
 
 impl Repeat<Outgoing> for Repeatable<'_> {
-    fn keep(&self, request: &Request<Outgoing>) {
-        if self.allowed {
+    fn keep(&self, request: &Request<Outgoing>, refusable: bool) {
+        if self.allowed || refusable {
             // Cheap: the header values are counted references.
             let head = (request.method().clone(), request.uri().clone(), request.headers().clone());
             *self.head.borrow_mut() = Some(head);
@@ -373,7 +408,10 @@ impl Repeat<Outgoing> for Repeatable<'_> {
         }
     }
 
-    fn again(&self) -> Option<Request<Outgoing>> {
+    fn again(&self, refused: bool) -> Option<Request<Outgoing>> {
+        if !self.allowed && !refused {
+            return None;
+        }
         let (method, uri, headers) = self.head.take()?;
         if self.body.broken.get() {
             return None;

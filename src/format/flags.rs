@@ -33,6 +33,7 @@ impl Flags {
     pub(crate) const DOWNSTREAM_TERMINATION: Self = Self(1 << 6);
     pub(crate) const STREAM_IDLE: Self = Self(1 << 8);
     pub(crate) const DOWNSTREAM_PROTOCOL: Self = Self(1 << 9);
+    pub(crate) const UPSTREAM_RESET: Self = Self(1 << 13);
 
     /// Both.
     pub(crate) const fn with(self, other: Self) -> Self {

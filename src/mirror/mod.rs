@@ -127,6 +127,7 @@ impl Target {
         let sender = Sender::new(send::Settings {
             cluster: mirror.cluster,
             connect_timeout: parts.config.clusters.get(mirror.cluster)?.connect_timeout,
+            limits: parts.config.clusters.get(mirror.cluster)?.http.connections.clone(),
             max_age: mirror.max_age,
             connections: (mirror.max_connections as usize / shared.workers).max(1),
             endpoints: Rc::clone(parts.endpoints.get(mirror.cluster)?),

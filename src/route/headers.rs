@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use config::model::{Conventions, EnvoyConventions};
+use config::model::{ClientHttp, Conventions, EnvoyConventions, Underscores};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST, SERVER, TE, TRANSFER_ENCODING, UPGRADE,
 };
@@ -54,15 +54,17 @@ pub(crate) struct Received<'a> {
     pub(crate) has_body: bool,
     /// Largest head in bytes.
     pub(crate) head_max: usize,
+    pub(crate) protocols: &'a ClientHttp,
 }
 
 /// Makes the request's target and headers what the primary gets, but for what depends on the route
 /// ([`add_route_headers`]).
 pub(crate) fn to_upstream(head: &mut request::Parts, received: Received<'_>) -> Result<(), LocalReply> {
-    check_version(head)?;
-    if head_size(head) > received.head_max {
+    check_version(head, received.protocols)?;
+    if head_size(head) > received.head_max || head.headers.len() > received.protocols.max_headers as usize {
         return Err(LocalReply::HeadersTooLarge);
     }
+    check_underscores(&mut head.headers, received.protocols.underscores)?;
     set_host(head)?;
     let envoy = match received.conventions {
         Conventions::Envoy(envoy) => Some(envoy),
@@ -103,8 +105,9 @@ pub(crate) fn upstream_told(
     client: Version,
     took: Option<Duration>,
 ) {
-    let is_h2 = client == Version::HTTP_2;
-    let goes = |name: &HeaderName| is_hop_by_hop(name) || (is_h2 && name == TRANSFER_ENCODING);
+    // Chunks are HTTP/1.1's.
+    let chunks = client == Version::HTTP_11;
+    let goes = |name: &HeaderName| is_hop_by_hop(name) || (!chunks && name == TRANSFER_ENCODING);
     if head.headers.keys().any(goes) {
         let listed = connection_tokens(&head.headers);
         rebuild(&mut head.headers, |name, _| goes(name) || listed.iter().any(|token| token == name.as_str()));
@@ -133,11 +136,32 @@ pub(crate) fn to_client(
     }
 }
 
-fn check_version(head: &request::Parts) -> Result<(), LocalReply> {
+fn check_version(head: &mut request::Parts, protocols: &ClientHttp) -> Result<(), LocalReply> {
     match head.version {
         Version::HTTP_11 | Version::HTTP_2 => Ok(()),
+        Version::HTTP_10 if protocols.http1.http_10 => {
+            if let Some(host) = &protocols.http1.default_host
+                && !head.headers.contains_key(HOST)
+            {
+                head.headers.insert(HOST, host.clone());
+            }
+            Ok(())
+        }
         _ => Err(LocalReply::OldVersion),
     }
+}
+
+/// Some servers take `_` in a name for `-`.
+fn check_underscores(headers: &mut HeaderMap, underscores: Underscores) -> Result<(), LocalReply> {
+    let has = |name: &HeaderName| name.as_str().contains('_');
+    if underscores == Underscores::Allow || !headers.keys().any(has) {
+        return Ok(());
+    }
+    if underscores == Underscores::Reject {
+        return Err(LocalReply::Underscore);
+    }
+    rebuild(headers, |name, _| has(name));
+    Ok(())
 }
 
 /// About what the head took on the wire. The HTTP library's own limit is its read buffer, which is larger.
@@ -272,7 +296,11 @@ mod tests {
     fn upstream(request: request::Builder, conventions: &Conventions) -> Result<request::Parts, LocalReply> {
         let (mut head, ()) = request.body(()).unwrap().into_parts();
         let has_body = head.headers.contains_key(TRANSFER_ENCODING);
-        to_upstream(&mut head, Received { conventions, peer: PEER, has_body, head_max: 60 << 10 })?;
+        let protocols = &ClientHttp::default();
+        to_upstream(
+            &mut head,
+            Received { conventions, peer: PEER, has_body, head_max: 60 << 10, protocols },
+        )?;
         Ok(head)
     }
 

@@ -23,6 +23,8 @@ pub(crate) enum LocalReply {
     UnknownTransferCoding,
     /// HTTP/1.0.
     OldVersion,
+    /// A header name with `_`, where these are to be rejected.
+    Underscore,
     /// A head of more than `max_request_headers_kb`.
     HeadersTooLarge,
     /// A route's rewrite made a path of nothing that could be sent.
@@ -47,7 +49,7 @@ impl LocalReply {
     fn status(self) -> StatusCode {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::MissingHost => StatusCode::BAD_REQUEST,
+            Self::MissingHost | Self::Underscore => StatusCode::BAD_REQUEST,
             Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::OldVersion => StatusCode::UPGRADE_REQUIRED,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -65,6 +67,7 @@ impl LocalReply {
         match self {
             Self::NoRoute => (Flags::NO_ROUTE, "route_not_found"),
             Self::MissingHost => (NONE, "missing_host_header"),
+            Self::Underscore => (Flags::DOWNSTREAM_PROTOCOL, "http1.unexpected_underscore"),
             Self::UnknownTransferCoding => (Flags::DOWNSTREAM_PROTOCOL, "http1.invalid_transfer_encoding"),
             Self::OldVersion => (NONE, "low_version"),
             Self::HeadersTooLarge => (Flags::DOWNSTREAM_PROTOCOL, "http1.headers_too_large"),
@@ -82,6 +85,15 @@ impl LocalReply {
                 Flags::CONNECTION_TERMINATION,
                 "upstream_reset_before_response_started{connection_termination}",
             ),
+            Self::Upstream(Failure::Reset) => {
+                (Flags::UPSTREAM_RESET, "upstream_reset_before_response_started{remote_reset}")
+            }
+            Self::Upstream(Failure::Refused) => {
+                (Flags::UPSTREAM_RESET, "upstream_reset_before_response_started{remote_refused_stream_reset}")
+            }
+            Self::Upstream(Failure::Protocol) => {
+                (Flags::UPSTREAM_PROTOCOL, "upstream_reset_before_response_started{protocol_error}")
+            }
             Self::Timeout => (Flags::UPSTREAM_TIMEOUT, "response_timeout"),
             Self::Stalled | Self::Idle => (Flags::STREAM_IDLE, "stream_idle_timeout"),
             Self::TooSlow => (NONE, "request_overall_timeout"),
@@ -91,6 +103,7 @@ impl LocalReply {
     fn body(self) -> String {
         match self {
             Self::NoRoute | Self::MissingHost | Self::Upgrade => String::new(),
+            Self::Underscore => "Bad Request".to_owned(),
             Self::UnknownTransferCoding => "Not Implemented".to_owned(),
             Self::BadRewrite => "the route rewrites this path to something that is no path".to_owned(),
             Self::OldVersion => "Upgrade Required".to_owned(),
@@ -99,6 +112,9 @@ impl LocalReply {
             Self::Upstream(Failure::Connect) => format!("{RESET}remote connection failure"),
             Self::Upstream(Failure::ConnectTimeout) => format!("{RESET}connection timeout"),
             Self::Upstream(Failure::Closed) => format!("{RESET}connection termination"),
+            Self::Upstream(Failure::Reset) => format!("{RESET}remote reset"),
+            Self::Upstream(Failure::Refused) => format!("{RESET}remote refused stream reset"),
+            Self::Upstream(Failure::Protocol) => format!("{RESET}protocol error"),
             Self::Timeout => "upstream request timeout".to_owned(),
             Self::Stalled | Self::Idle => "stream timeout".to_owned(),
             Self::TooSlow => "request timeout".to_owned(),

@@ -9,30 +9,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use config::model::{Codec, HttpManager};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 
 use super::accept::Accepted;
 use super::io::{ClientIo, Order, Watched};
 use crate::exchange::{Client, Core, Departure, Detached, exchange};
+use crate::executor::LocalExecutor;
 use crate::limits;
 use crate::stats::HttpStats;
 use crate::stats::counter::Counter;
 
 /// Client connections of the process so far: each has a number, for format strings. Touched once a connection.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
-
-/// Runs HTTP/2 streams on the connection's own worker.
-#[derive(Debug, Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
-}
 
 /// The counter of a reason to close.
 type Why = fn(&HttpStats) -> &Counter;
@@ -52,7 +44,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new(core: Rc<Core>) -> Rc<Self> {
-        let builders = core.sites.iter().map(|site| builder(site.http.max_request_headers_kb)).collect();
+        let builders = core.sites.iter().map(|site| builder(&site.http)).collect();
         Rc::new(Self {
             core,
             builders,
@@ -95,17 +87,19 @@ impl Connections {
         let Some(builder) = self.builders.get(watched.listener) else { return };
         let core = Rc::clone(&self.core);
         let listener = watched.listener;
-        let active = Rc::clone(&watched.active);
+        let own = Rc::clone(&watched);
         let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
         let service = service_fn(move |request| {
             let departure = Rc::<Departure>::default();
+            begin(&core, &own);
             let client = Client {
                 listener,
                 peer,
                 local,
                 connection,
-                active: Rc::clone(&active),
+                active: Rc::clone(&own.active),
                 departure: Rc::clone(&departure),
+                retiring: Rc::clone(&own.retiring),
             };
             Detached::new(exchange(Rc::clone(&core), client, request), departure)
         });
@@ -165,6 +159,14 @@ impl Connections {
         if watched.blocked_since.get().is_some_and(|since| over(since, limits::CLIENT_STALL)) {
             return Some((Order::Kill, |http| &http.cx_idle_timeout));
         }
+        let age = http.protocols.connections.max_duration;
+        if !watched.retiring.get() && age.is_some_and(|limit| watched.age() >= limit) {
+            watched.http().inspect(|http| http.cx_max_duration_reached.inc());
+            watched.retire();
+        }
+        if watched.is_retired(now) {
+            return Some((Order::Drain, |http| &http.cx_drain_close));
+        }
         if watched.active.get() > 0 {
             return None;
         }
@@ -206,27 +208,52 @@ fn count_malformed(http: &HttpStats) {
     }
 }
 
+/// A request begins, perhaps the connection's last.
+fn begin(core: &Core, watched: &Watched) {
+    let requests = watched.requests.get().saturating_add(1);
+    watched.requests.set(requests);
+    let limit =
+        core.sites.get(watched.listener).and_then(|site| site.http.protocols.connections.max_requests);
+    if limit.is_some_and(|limit| requests >= limit) && !watched.retiring.get() {
+        watched.http().inspect(|http| http.cx_max_requests_reached.inc());
+        watched.retire();
+    }
+}
+
 fn is_protocol_error(error: &(dyn std::error::Error + 'static)) -> bool {
     let hyper = error.downcast_ref::<hyper::Error>();
     hyper.is_some_and(|error| error.is_parse() || error.is_parse_status())
 }
 
-fn builder(max_request_headers_kb: u32) -> Builder<LocalExecutor> {
-    let head_max = (max_request_headers_kb as usize) << 10;
-    let mut builder = Builder::new(LocalExecutor);
+fn builder(http: &HttpManager) -> Builder<LocalExecutor> {
+    let head_max = (http.max_request_headers_kb as usize) << 10;
+    let protocols = &http.protocols;
+    let mut builder = match protocols.codec {
+        Codec::Auto => Builder::new(LocalExecutor),
+        Codec::Http1 => Builder::new(LocalExecutor).http1_only(),
+        Codec::Http2 => Builder::new(LocalExecutor).http2_only(),
+    };
     builder
         .http1()
         .auto_date_header(false)
-        .max_headers(limits::HEADERS_MAX)
+        .max_headers(protocols.max_headers as usize)
         .max_buf_size(head_max.max(limits::READ_BUFFER_MAX))
+        .title_case_headers(protocols.http1.title_case)
         .pipeline_flush(false);
-    builder
-        .http2()
+    let options = &protocols.http2;
+    let keepalive = options.keepalive;
+    let mut http2 = builder.http2();
+    http2
+        .timer(TokioTimer::new())
         .auto_date_header(false)
-        .initial_stream_window_size(limits::H2_STREAM_WINDOW)
-        .initial_connection_window_size(limits::H2_CONNECTION_WINDOW)
-        .max_concurrent_streams(limits::H2_STREAMS_MAX)
+        .initial_stream_window_size(options.stream_window)
+        .initial_connection_window_size(options.connection_window)
+        .max_concurrent_streams(options.max_concurrent_streams)
         .max_send_buf_size(limits::H2_SEND_BUFFER)
-        .max_header_list_size(head_max as u32);
+        .max_header_list_size(head_max as u32)
+        .keep_alive_interval(keepalive.map(|keepalive| keepalive.interval));
+    if let Some(keepalive) = keepalive {
+        http2.keep_alive_timeout(keepalive.timeout);
+    }
     builder
 }

@@ -6,11 +6,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::limits;
 use crate::stats::{HttpStats, WorkerStats};
 
 /// What a connection is told from outside.
@@ -39,6 +40,11 @@ pub(super) struct Watched {
     pub(super) is_h2: Cell<bool>,
     /// Told to finish because another process has taken over.
     pub(super) told: Cell<bool>,
+    /// Requests begun.
+    pub(super) requests: Cell<u32>,
+    /// No request is to follow those in progress: answers say so. Since when, in seconds of the worker's clock.
+    retiring_since: Cell<Option<u64>>,
+    pub(super) retiring: Rc<Cell<bool>>,
     accepted: Instant,
     /// Once its first bytes have said which protocol it speaks: whether that is HTTP/2.
     began: Cell<Option<bool>>,
@@ -61,6 +67,9 @@ impl Watched {
             active: Rc::default(),
             is_h2: Cell::new(false),
             told: Cell::new(false),
+            requests: Cell::new(0),
+            retiring_since: Cell::new(None),
+            retiring: Rc::default(),
             accepted: Instant::now(),
             began: Cell::new(None),
             left: Cell::new(None),
@@ -89,6 +98,32 @@ impl Watched {
             Some(false) => http.cx_http1_active.dec(),
             None => {}
         }
+    }
+
+    /// Lets the client connect anew soon: over HTTP/2 it is told at once (GOAWAY), over HTTP/1.1 with the next answer.
+    pub(super) fn retire(&self) {
+        if self.retiring.replace(true) {
+            return;
+        }
+        self.retiring_since.set(Some(self.clock.get()));
+        if self.is_h2.get() {
+            self.order(Order::Drain);
+        }
+    }
+
+    /// A retiring connection over which no answer could say so for long: it is closed. Once.
+    pub(super) fn is_retired(&self, now: u64) -> bool {
+        let patience = limits::RETIRING.as_secs();
+        let is_over = self.retiring_since.get().is_some_and(|since| now.saturating_sub(since) > patience);
+        if is_over {
+            self.retiring_since.set(None);
+        }
+        is_over
+    }
+
+    /// How old the connection is.
+    pub(super) fn age(&self) -> Duration {
+        self.accepted.elapsed()
     }
 
     pub(super) fn order(&self, order: Order) {

@@ -106,6 +106,9 @@ pub(crate) struct HttpStats {
     pub(crate) cx_destroy: Counter,
     /// Connections the proxy closed because the client was idle, or stalled in a request's head or in reading.
     pub(crate) cx_idle_timeout: Counter,
+    /// Connections that reached `max_connection_duration`, and `max_requests_per_connection`.
+    pub(crate) cx_max_duration_reached: Counter,
+    pub(crate) cx_max_requests_reached: Counter,
     /// Who closed them.
     pub(crate) cx_ends: Ends,
     /// From the accept to the close.
@@ -159,6 +162,10 @@ pub(crate) struct ClusterStats {
     pub(crate) rq_per_cx: Histogram,
     pub(crate) cx_none_healthy: Counter,
     pub(crate) cx_idle_timeout: Counter,
+    pub(crate) cx_http2_total: Counter,
+    /// Connections that were given up after `max_connection_duration`, and after `max_requests_per_connection`.
+    pub(crate) cx_max_duration_reached: Counter,
+    pub(crate) cx_max_requests: Counter,
     pub(crate) cx_rx_bytes_total: Counter,
     pub(crate) cx_tx_bytes_total: Counter,
     /// Requests that got a connection.

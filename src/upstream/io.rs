@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -42,7 +42,7 @@ pub(crate) struct Life {
 
 impl Life {
     /// Of a connection that was just established.
-    pub(crate) fn begin() -> Rc<Self> {
+    fn begin() -> Rc<Self> {
         Rc::new(Self {
             received: Cell::default(),
             requests: Cell::default(),
@@ -52,8 +52,24 @@ impl Life {
         })
     }
 
+    /// A request goes out.
+    pub(crate) fn request(&self) {
+        self.requests.set(self.requests.get() + 1);
+        self.active.set(self.active.get() + 1);
+    }
+
+    /// A request has its whole answer, or will have none.
+    pub(crate) fn answered(&self) {
+        self.active.set(self.active.get().saturating_sub(1));
+    }
+
+    /// How old the connection is.
+    pub(crate) fn age(&self) -> Duration {
+        self.established.elapsed()
+    }
+
     /// The connection is over: the last that is counted of it.
-    pub(crate) fn ended(&self, stats: &ClusterStats) {
+    fn ended(&self, stats: &ClusterStats) {
         stats.cx_active.dec();
         stats.cx_ends.count(self.left.get(), self.active.get() > 0);
         stats.cx_length.record(self.established.elapsed());
@@ -75,8 +91,15 @@ impl Counters {
 }
 
 impl UpstreamIo {
-    pub(crate) fn new(stream: TcpStream, counters: Rc<Counters>, life: Rc<Life>) -> Self {
-        Self { stream, write_failed: false, counters, life }
+    /// An established connection, counted as such until it is dropped.
+    pub(crate) fn new(stream: TcpStream, counters: Rc<Counters>) -> Self {
+        counters.get().inspect(|stats| stats.cx_active.inc());
+        Self { stream, write_failed: false, counters, life: Life::begin() }
+    }
+
+    /// What is known of the connection, for whoever uses it.
+    pub(crate) fn life(&self) -> Rc<Life> {
+        Rc::clone(&self.life)
     }
 
     fn written(&mut self, offered: usize, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -91,6 +114,12 @@ impl UpstreamIo {
             }
             Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+impl Drop for UpstreamIo {
+    fn drop(&mut self) {
+        self.counters.get().inspect(|stats| self.life.ended(stats));
     }
 }
 

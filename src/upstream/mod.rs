@@ -3,37 +3,43 @@
 //! Enters: a request with its head ready. Leaves: the answer, as it arrives, or the reason there is none. Runs on
 //! the worker; connections are never shared between workers, and never with copies.
 //!
-//! Nothing is repeated once bytes were written, with one exception: a reused connection may turn out to have been
+//! Nothing is repeated once bytes were written, with two exceptions: a reused connection may turn out to have been
 //! closed by the server while it was idle, and then a request that is safe to repeat is sent once more over a fresh
-//! one. Idle connections are used again last in, first out, and closed before the server would.
+//! one; and over HTTP/2 a server can say that it did nothing with a request. `http1` and `http2` hold the
+//! connections, `dialing` those that several requests wait for.
 
 pub(crate) mod dial;
+mod dialing;
+mod http1;
+mod http2;
 pub(crate) mod io;
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use config::model::{UpstreamHttp, UpstreamVersion};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
-use crate::cluster::{Asked, Connected, Endpoints, Host};
-use crate::limits;
+use crate::cluster::{Asked, Endpoints, Host};
 use crate::stats::WorkerStats;
 use dial::DialError;
-use io::{Counters, Life, UpstreamIo};
+use dialing::Dialing;
+use io::{Counters, UpstreamIo};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Connections that one request tries over HTTP/2: each may turn out to be full or going away.
+const HTTP2_ATTEMPTS: u32 = 4;
+/// Connections that one request waits for where others take their streams first.
+const HTTP2_DIALS: u32 = 16;
 
 /// Why there is no answer. `route::reply` has Envoy's words for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The cluster has no endpoint that can be used.
+    /// The cluster has no address.
     NoEndpoint,
     /// The connection could not be made.
     Connect,
@@ -41,14 +47,21 @@ pub(crate) enum Failure {
     ConnectTimeout,
     /// The connection ended before an answer.
     Closed,
+    /// The server reset the stream (HTTP/2).
+    Reset,
+    /// The server refused the stream and did nothing with its request (HTTP/2).
+    Refused,
+    /// What came was not HTTP/2.
+    Protocol,
 }
 
 /// How a request can be sent again.
 pub(crate) trait Repeat<B> {
-    /// Called before the first attempt over a reused connection.
-    fn keep(&self, request: &Request<B>);
-    /// The request once more, if it is safe to repeat and nothing of it was lost.
-    fn again(&self) -> Option<Request<B>>;
+    /// Called before an attempt that may have to be repeated. `refusable` where the server can say that it did
+    /// nothing with the request, so that any request may be.
+    fn keep(&self, request: &Request<B>, refusable: bool);
+    /// The request once more, if nothing of it was lost, and it is safe to repeat or was `refused` by the server.
+    fn again(&self, refused: bool) -> Option<Request<B>>;
 }
 
 /// One worker's connections to one cluster.
@@ -56,32 +69,31 @@ pub(crate) trait Repeat<B> {
 pub(crate) struct Upstream<B> {
     endpoints: Rc<Endpoints>,
     connect_timeout: Duration,
-    idle: RefCell<Vec<Connection<B>>>,
+    version: UpstreamVersion,
+    http1: Rc<http1::Pool<B>>,
+    http2: http2::Pool<B>,
+    dialing: Rc<Dialing>,
     counters: Rc<Counters>,
 }
 
-/// An established connection that serves one request at a time.
-#[derive(Debug)]
-struct Connection<B> {
-    sender: SendRequest<B>,
-    to: Connected,
-    idle_since: Instant,
-    life: Rc<Life>,
-}
-
-/// A connection in use; [`Lease::release`] gives it back.
+/// A connection or stream in use.
 #[derive(Debug)]
 pub(crate) struct Lease<B> {
-    upstream: Rc<Upstream<B>>,
-    connection: Connection<B>,
+    held: Held<B>,
     /// Until the answer's end.
     #[expect(dead_code, reason = "held for its Drop")]
     asked: Asked,
 }
 
+#[derive(Debug)]
+enum Held<B> {
+    Http1(http1::Lease<B>),
+    Http2(http2::Lease<B>),
+}
+
 impl<B> Upstream<B>
 where
-    B: Body + 'static,
+    B: Body + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
@@ -89,10 +101,19 @@ where
         cluster: usize,
         endpoints: Rc<Endpoints>,
         connect_timeout: Duration,
+        http: &UpstreamHttp,
         stats: Arc<WorkerStats>,
     ) -> Rc<Self> {
         let counters = Rc::new(Counters { stats, cluster });
-        Rc::new(Self { endpoints, connect_timeout, idle: RefCell::default(), counters })
+        Rc::new(Self {
+            endpoints,
+            connect_timeout,
+            version: http.version,
+            http1: http1::Pool::new(http, Rc::clone(&counters)),
+            http2: http2::Pool::new(http, Rc::clone(&counters)),
+            dialing: Rc::default(),
+            counters,
+        })
     }
 
     /// Which endpoint is next, if there is one.
@@ -100,154 +121,193 @@ where
         self.endpoints.pick()
     }
 
-    /// Sends a request to `host` and waits for the head of the answer.
+    /// Whether a request of a client that speaks `client` goes over HTTP/2.
+    pub(crate) fn is_http2(&self, client: Version) -> bool {
+        match self.version {
+            UpstreamVersion::Http1 | UpstreamVersion::Negotiated => false,
+            UpstreamVersion::Http2 => true,
+            UpstreamVersion::AsClient => client == Version::HTTP_2,
+        }
+    }
+
+    /// Sends a request to `host` and waits for the head of the answer. `client`: what its client speaks.
     pub(crate) async fn send(
         self: &Rc<Self>,
         host: &Rc<Host>,
+        client: Version,
         request: Request<B>,
         repeat: &impl Repeat<B>,
     ) -> Result<(Response<Incoming>, Lease<B>), Failure> {
         let mut asked = Asked::of(host);
-        let result = self.exchange(host, request, repeat).await;
+        let result = if self.is_http2(client) {
+            let sent = self.send_http2(host, request, repeat).await;
+            sent.map(|(answer, lease)| (answer, Held::Http2(lease)))
+        } else {
+            let sent = self.send_http1(host, request, repeat).await;
+            sent.map(|(answer, lease)| (answer, Held::Http1(lease)))
+        };
         asked.answered(result.as_ref().ok().map(|(answer, _)| answer.status().as_u16()));
-        let (answer, connection) = result?;
-        Ok((answer, Lease { upstream: Rc::clone(self), connection, asked }))
+        let (answer, held) = result?;
+        Ok((answer, Lease { held, asked }))
     }
 
-    async fn exchange(
-        self: &Rc<Self>,
+    async fn send_http1(
+        &self,
         host: &Rc<Host>,
         mut request: Request<B>,
         repeat: &impl Repeat<B>,
-    ) -> Result<(Response<Incoming>, Connection<B>), Failure> {
-        if let Some(mut connection) = self.checkout(host) {
-            repeat.keep(&request);
-            let received = connection.life.received.get();
-            match self.attempt(&mut connection, request).await {
-                Ok(answer) => return Ok((answer, connection)),
+    ) -> Result<(Response<Incoming>, http1::Lease<B>), Failure> {
+        if let Some(mut lease) = self.http1.checkout(host) {
+            repeat.keep(&request, false);
+            let received = lease.received();
+            match lease.attempt(request).await {
+                Ok(answer) => return Ok((answer, lease)),
                 Err(unsent) => {
-                    let nothing_back = connection.life.received.get() == received;
-                    let repeated = unsent.or_else(|| nothing_back.then(|| repeat.again()).flatten());
+                    let nothing_back = lease.received() == received;
+                    let repeated = unsent.or_else(|| nothing_back.then(|| repeat.again(false)).flatten());
                     request = repeated.ok_or(Failure::Closed)?;
                     self.counters.get().inspect(|stats| stats.rq_retry.inc());
                 }
             }
         }
-        let mut connection = self.connect(host).await?;
-        let answer = self.attempt(&mut connection, request).await.map_err(|_| Failure::Closed)?;
-        Ok((answer, connection))
+        let io = self.pend(host, connect(host, self.connect_timeout, Rc::clone(&self.counters))).await?;
+        let mut lease = self.http1.adopt(io, host).await?;
+        let answer = lease.attempt(request).await.map_err(|_| Failure::Closed)?;
+        Ok((answer, lease))
     }
 
-    /// One attempt; where nothing of it was sent, the error is the request itself.
-    async fn attempt(
-        &self,
-        connection: &mut Connection<B>,
-        request: Request<B>,
-    ) -> Result<Response<Incoming>, Option<Request<B>>> {
-        self.counters.get().inspect(|stats| stats.rq_total.inc());
-        connection.to.host().stats.rq_total.inc();
-        connection.life.requests.set(connection.life.requests.get() + 1);
-        connection.life.active.set(1);
-        let sent = connection.sender.try_send_request(request).await;
-        sent.map_err(|mut error| error.take_message())
-    }
-
-    /// The idle connection to `host` that was used last.
-    fn checkout(&self, host: &Rc<Host>) -> Option<Connection<B>> {
-        let mut idle = self.idle.borrow_mut();
-        while let Some(at) = idle.iter().rposition(|connection| Rc::ptr_eq(connection.to.host(), host)) {
-            let connection = idle.remove(at);
-            if connection.sender.is_ready() {
-                return Some(connection);
+    async fn send_http2(
+        self: &Rc<Self>,
+        host: &Rc<Host>,
+        mut request: Request<B>,
+        repeat: &impl Repeat<B>,
+    ) -> Result<(Response<Incoming>, http2::Lease<B>), Failure> {
+        let mut failure = Failure::Closed;
+        let mut repeated = false;
+        for _ in 0..HTTP2_ATTEMPTS {
+            let lease = self.stream(host).await?;
+            if !repeated {
+                repeat.keep(&request, true);
             }
+            let refusal = match lease.attempt(request).await {
+                Ok(answer) => return Ok((answer, lease)),
+                Err(refusal) => refusal,
+            };
+            if refusal.going_away {
+                lease.retire();
+            }
+            failure = refusal.failure;
+            request = match refusal.unsent {
+                Some(request) => request,
+                None if repeated => return Err(failure),
+                None if refusal.unprocessed || (failure == Failure::Closed && lease.reused) => {
+                    repeated = true;
+                    repeat.again(refusal.unprocessed).ok_or(failure)?
+                }
+                None => return Err(failure),
+            };
+            self.counters.get().inspect(|stats| stats.rq_retry.inc());
         }
-        None
+        Err(failure)
     }
 
-    async fn dial(&self, host: &Rc<Host>) -> Result<TcpStream, Failure> {
-        let stats = self.counters.get();
-        stats.inspect(|stats| {
-            stats.cx_total.inc();
-            stats.rq_pending_total.inc();
-            stats.rq_pending_active.inc();
-        });
-        host.stats.cx_total.inc();
-        host.stats.rq_pending_active.inc();
-        let dialed = dial::dial(host.address(), self.connect_timeout, None).await;
-        stats.inspect(|stats| stats.rq_pending_active.dec());
-        host.stats.rq_pending_active.dec();
-        let failed = dialed.inspect_err(|_| {
-            host.stats.cx_connect_fail.inc();
-            stats.inspect(|stats| stats.rq_pending_failure_eject.inc());
-        });
-        failed.map_err(|error| match error {
-            DialError::Timeout => {
-                stats.inspect(|stats| stats.cx_connect_timeout.inc());
-                Failure::ConnectTimeout
+    /// A stream to `host`, of an open connection or of one that is made now.
+    async fn stream(self: &Rc<Self>, host: &Rc<Host>) -> Result<http2::Lease<B>, Failure> {
+        for _ in 0..HTTP2_DIALS {
+            if let Some(lease) = self.http2.checkout(host) {
+                return Ok(lease);
             }
-            DialError::Failed => {
-                stats.inspect(|stats| stats.cx_connect_fail.inc());
-                Failure::Connect
-            }
+            let dial = || {
+                let (upstream, host) = (Rc::clone(self), Rc::clone(host));
+                async move {
+                    let io = connect(&host, upstream.connect_timeout, Rc::clone(&upstream.counters)).await?;
+                    upstream.http2.adopt(io, &host, false).await
+                }
+            };
+            self.pend(host, self.dialing.wait(host.address(), self.http2.streams(), dial)).await?;
+        }
+        Err(Failure::Closed)
+    }
+
+    /// A request waits for a connection.
+    async fn pend<T>(
+        &self,
+        host: &Host,
+        connection: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let waiting = Waiting::begin(&self.counters, host);
+        let connected = connection.await;
+        drop(waiting);
+        connected.inspect_err(|_| {
+            self.counters.get().inspect(|stats| stats.rq_pending_failure_eject.inc());
         })
     }
 
-    async fn connect(&self, host: &Rc<Host>) -> Result<Connection<B>, Failure> {
-        let stats = self.counters.get();
-        let begun = Instant::now();
-        let stream = self.dial(host).await?;
-        let life = Life::begin();
-        let io = UpstreamIo::new(stream, Rc::clone(&self.counters), Rc::clone(&life));
-        let handshake = Builder::new()
-            .max_buf_size(limits::READ_BUFFER_MAX)
-            .max_headers(limits::HEADERS_MAX)
-            .handshake(TokioIo::new(io))
-            .await;
-        let (sender, driver) = handshake.map_err(|_| Failure::Closed)?;
-        stats.inspect(|stats| {
-            stats.cx_active.inc();
-            stats.cx_http1_total.inc();
-            stats.cx_connect.record(begun.elapsed());
-        });
-        let (counters, ending) = (Rc::clone(&self.counters), Rc::clone(&life));
-        tokio::task::spawn_local(async move {
-            // Its error reaches the request that was in flight, if there was one.
-            let ended = driver.await;
-            counters.get().inspect(|stats| {
-                ending.ended(stats);
-                if ended.is_err_and(|error| error.is_parse()) {
-                    stats.cx_protocol_error.inc();
-                }
-            });
-        });
-        Ok(Connection { sender, to: Connected::to(host), idle_since: Instant::now(), life })
-    }
-
-    /// About once a second: closes connections that were idle too long or lead to an endpoint no longer in use.
+    /// About once a second: closes connections that were idle too long or lead to an address no longer in use.
     pub(crate) fn sweep(&self) {
-        self.idle.borrow_mut().retain(|connection| {
-            let fresh = connection.idle_since.elapsed() < limits::UPSTREAM_IDLE;
-            if !fresh {
-                self.counters.get().inspect(|stats| stats.cx_idle_timeout.inc());
-            }
-            fresh && !connection.sender.is_closed() && self.endpoints.keeps(connection.to.host())
-        });
+        let is_used = |host: &Rc<Host>| self.endpoints.keeps(host);
+        self.http1.sweep(is_used);
+        self.http2.sweep(is_used);
     }
+}
+
+/// A request without a connection, for the gauges. Ends when dropped.
+struct Waiting<'a>(&'a Counters, &'a Host);
+
+impl<'a> Waiting<'a> {
+    fn begin(counters: &'a Counters, host: &'a Host) -> Self {
+        counters.get().inspect(|stats| {
+            stats.rq_pending_total.inc();
+            stats.rq_pending_active.inc();
+        });
+        host.stats.rq_pending_active.inc();
+        Self(counters, host)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.get().inspect(|stats| stats.rq_pending_active.dec());
+        self.1.stats.rq_pending_active.dec();
+    }
+}
+
+/// A new connection.
+async fn connect(host: &Host, timeout: Duration, counters: Rc<Counters>) -> Result<UpstreamIo, Failure> {
+    let stats = counters.get();
+    stats.inspect(|stats| stats.cx_total.inc());
+    host.stats.cx_total.inc();
+    let begun = Instant::now();
+    let dialed = dial::dial(host.address(), timeout, None).await;
+    let dialed = dialed.inspect_err(|_| host.stats.cx_connect_fail.inc());
+    let stream = dialed.map_err(|error| match error {
+        DialError::Timeout => {
+            stats.inspect(|stats| stats.cx_connect_timeout.inc());
+            Failure::ConnectTimeout
+        }
+        DialError::Failed => {
+            stats.inspect(|stats| stats.cx_connect_fail.inc());
+            Failure::Connect
+        }
+    })?;
+    stats.inspect(|stats| stats.cx_connect.record(begun.elapsed()));
+    Ok(UpstreamIo::new(stream, Rc::clone(&counters)))
 }
 
 impl<B> Lease<B> {
     /// Where this connection counts.
     pub(crate) fn counters(&self) -> &Counters {
-        &self.upstream.counters
+        match &self.held {
+            Held::Http1(lease) => lease.counters(),
+            Held::Http2(lease) => lease.counters(),
+        }
     }
 
     /// The answer has been read to its end: the connection is free for the next request.
-    pub(crate) fn release(mut self) {
-        let mut idle = self.upstream.idle.borrow_mut();
-        if !self.connection.sender.is_closed() && idle.len() < limits::UPSTREAM_IDLE_MAX {
-            self.connection.idle_since = Instant::now();
-            self.connection.life.active.set(0);
-            idle.push(self.connection);
+    pub(crate) fn release(self) {
+        match self.held {
+            Held::Http1(lease) => lease.release(),
+            Held::Http2(lease) => drop(lease),
         }
     }
 }

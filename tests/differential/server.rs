@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::dsl::Upstream;
 use crate::dsl::fault::Faulty;
+use crate::dsl::h2_upstream::Seen;
 use crate::dsl::http1::Message;
+use crate::dsl::{H2Upstream, Upstream};
 
 /// A server of a scenario. Others than HTTP/1.1 in clear put what they got into the form of [`Message`].
 pub(super) trait Server {
@@ -21,6 +22,16 @@ impl Server for Upstream {
 
     fn messages(&self) -> Vec<Message> {
         self.requests()
+    }
+}
+
+impl Server for H2Upstream {
+    fn address(&self) -> SocketAddr {
+        H2Upstream::address(self)
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        self.seen().iter().map(Seen::message).collect()
     }
 }
 

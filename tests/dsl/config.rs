@@ -12,6 +12,8 @@ pub(crate) struct Destination {
     endpoints: Vec<(String, u16)>,
     /// More keys of the mirror policy (Envoy's form only), as YAML flow entries.
     policy: String,
+    /// More entries of the cluster (Envoy's form only), as YAML flow entries.
+    entries: String,
     /// Our own settings: keys of the native mirror, metadata of the mirror's cluster in Envoy's form.
     settings: Vec<(&'static str, String)>,
 }
@@ -84,6 +86,27 @@ impl Config {
     pub(crate) fn cluster(mut self, name: &str, endpoints: &[(&str, u16)]) -> Self {
         self.clusters.push(Destination::new(name, endpoints));
         self
+    }
+
+    /// More entries of the cluster declared last with [`Config::cluster`] (Envoy's form).
+    pub(crate) fn entries(mut self, entries: &str) -> Self {
+        let cluster = self.clusters.last_mut().expect("a cluster first");
+        cluster.entries.push_str(entries);
+        cluster.entries.push_str(", ");
+        self
+    }
+
+    /// HTTP/2 to the cluster declared last (Envoy's form), with these options.
+    pub(crate) fn http2(self, options: &str) -> Self {
+        let config = format!("explicit_http_config: {{ http2_protocol_options: {{ {options} }} }}");
+        self.protocol(&config)
+    }
+
+    /// `HttpProtocolOptions` of the cluster declared last (Envoy's form).
+    pub(crate) fn protocol(self, options: &str) -> Self {
+        let name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        let message = format!("\"@type\": type.googleapis.com/{name}, {options}");
+        self.entries(&format!("typed_extension_protocol_options: {{ {name}: {{ {message} }} }}"))
     }
 
     /// A setting of ours for the mirror named last.
@@ -218,9 +241,9 @@ static_resources:
             }
         };
         format!(
-            "    - {{ name: {name}, {}, connect_timeout: {}, {metadata}load_assignment: \
+            "    - {{ name: {name}, {}, connect_timeout: {}, {metadata}{}load_assignment: \
              {{ cluster_name: {name}, endpoints: [{{ lb_endpoints: [{endpoints}] }}] }} }}\n",
-            self.discovery, self.connect_timeout
+            self.discovery, self.connect_timeout, cluster.entries
         )
     }
 }
@@ -228,7 +251,13 @@ static_resources:
 impl Destination {
     fn new(name: &str, endpoints: &[(&str, u16)]) -> Self {
         let endpoints = endpoints.iter().map(|(host, port)| ((*host).to_owned(), *port)).collect();
-        Self { name: name.to_owned(), endpoints, policy: String::new(), settings: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            endpoints,
+            policy: String::new(),
+            entries: String::new(),
+            settings: Vec::new(),
+        }
     }
 
     fn url(&self) -> String {

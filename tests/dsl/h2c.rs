@@ -9,19 +9,24 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
+use super::http1::{Framing, Message};
+use super::streams::{BreaksOff, Feed, stream};
 use super::task::Task;
 use super::wait::{Gate, within};
 
 /// One HTTP/2 connection.
 pub(crate) struct H2Client {
-    sender: SendRequest<Frames>,
+    sender: SendRequest<Outgoing>,
     _driver: Task,
 }
+
+type Outgoing = UnsyncBoxBody<Bytes, BreaksOff>;
 
 /// A request's body, of unknown length: data frames, then perhaps trailers.
 #[derive(Default)]
@@ -30,11 +35,6 @@ pub(crate) struct Frames {
     /// Ends in a reset of the stream, once this is ready.
     breaks_off: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
-
-/// A body that breaks off.
-#[derive(Debug, thiserror::Error)]
-#[error("as the test asked")]
-pub(crate) struct BreaksOff;
 
 impl Frames {
     /// One frame of data.
@@ -94,7 +94,7 @@ impl H2Client {
 
     /// Sends a request that breaks off: there must be no answer.
     pub(crate) async fn broken(&self, head: http::request::Builder, body: Frames) {
-        let request = head.body(body).expect("a valid request");
+        let request = head.body(body.boxed_unsync()).expect("a valid request");
         let mut sender = self.sender.clone();
         let answer = within("the stream's end", sender.send_request(request)).await;
         assert!(answer.is_err(), "an incomplete request was answered");
@@ -102,14 +102,55 @@ impl H2Client {
 
     /// Sends a request (its URI absolute, for `:authority`) and reads the whole answer.
     pub(crate) async fn exchange(&self, head: http::request::Builder, body: Frames) -> H2Answer {
-        let request = head.body(body).expect("a valid request");
+        let request = head.body(body.boxed_unsync()).expect("a valid request");
         let mut sender = self.sender.clone();
         let answer = within("an answer", sender.send_request(request)).await.expect("an answer");
         within("the answer's body", collect(answer)).await
     }
 }
 
-async fn collect(answer: Response<Incoming>) -> H2Answer {
+impl H2Answer {
+    /// The same in the form of HTTP/1.1.
+    pub(crate) fn message(&self) -> Message {
+        let plain = |headers: &HeaderMap| {
+            headers.iter().map(|(n, v)| (n.as_str().to_owned(), v.as_bytes().to_vec())).collect::<Vec<_>>()
+        };
+        Message {
+            start: format!("HTTP/2 {} -", self.head.status().as_u16()),
+            headers: plain(self.head.headers()),
+            framing: Framing::None,
+            body: self.body.to_vec(),
+            trailers: self.trailers.as_ref().map(plain).unwrap_or_default(),
+            complete: true,
+            interim: Vec::new(),
+            earlier: 0,
+        }
+    }
+}
+
+impl H2Client {
+    /// Sends a request's head; its body is fed. The answer's head is awaited by itself, since either may come first.
+    pub(crate) fn open(
+        &self,
+        head: http::request::Builder,
+    ) -> (Feed, impl Future<Output = Response<Incoming>> + use<>) {
+        let (feed, body) = stream();
+        let request = head.body(body.boxed_unsync()).expect("a valid request");
+        let mut sender = self.sender.clone();
+        let answer =
+            async move { within("an answer", sender.send_request(request)).await.expect("an answer") };
+        (feed, answer)
+    }
+}
+
+/// The next data frame of a body.
+pub(crate) async fn next_data(body: &mut Incoming) -> Bytes {
+    let frame = within("a frame", body.frame()).await.expect("no end yet").expect("no reset");
+    frame.into_data().expect("data")
+}
+
+/// Reads an answer to its end.
+pub(crate) async fn collect(answer: Response<Incoming>) -> H2Answer {
     let (head, body) = answer.into_parts();
     let body = body.collect().await.expect("a whole body");
     let trailers = body.trailers().cloned();

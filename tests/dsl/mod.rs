@@ -1,7 +1,8 @@
 //! What the tests are written in: it starts, faults and stops everything around the proxy, and the proxy itself.
 //!
 //! - [`config`] writes configuration files, [`proxy`] runs the binary on one, [`metrics`] reads its counters;
-//! - [`client`] and [`h2c`] send exact requests, [`upstream`] records exact requests and answers as scripted;
+//! - [`client`] and [`h2c`] send exact requests, [`upstream`] and [`h2_upstream`] record exact requests and answer as
+//!   scripted, [`streams`] are bodies of HTTP/2;
 //! - [`receiver`] judges samples as a TSDB does, treats requests as a [`treatment`] says and remembers each as a
 //!   [`visit`]; [`clusters`] puts the proxy between two of them, [`writer`] and [`crowd`] send to it;
 //! - [`otlp`] pushes;
@@ -19,6 +20,7 @@ pub(crate) mod crowd;
 pub(crate) mod dir;
 pub(crate) mod dns;
 pub(crate) mod fault;
+pub(crate) mod h2_upstream;
 pub(crate) mod h2c;
 pub(crate) mod http1;
 pub(crate) mod latency;
@@ -31,6 +33,7 @@ pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod relay;
 pub(crate) mod request;
+pub(crate) mod streams;
 pub(crate) mod task;
 pub(crate) mod tmpfs;
 pub(crate) mod treatment;
@@ -44,6 +47,7 @@ pub(crate) use client::Client;
 pub(crate) use clusters::Clusters;
 pub(crate) use config::Config;
 pub(crate) use crowd::Crowd;
+pub(crate) use h2_upstream::H2Upstream;
 pub(crate) use latency::Latency;
 pub(crate) use metrics::Ledger;
 pub(crate) use proxy::Proxy;

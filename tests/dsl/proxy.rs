@@ -72,6 +72,11 @@ impl Proxy {
         Self::launch(Program::under_test(), config, &[]).await
     }
 
+    /// The same with flags.
+    pub(crate) async fn launch_with(config: &Config, flags: &[&str]) -> Self {
+        Self::launch(Program::under_test(), config, flags).await
+    }
+
     /// Starts one of the two programs.
     pub(crate) async fn launch(program: Program, config: &Config, flags: &[&str]) -> Self {
         assert!(

@@ -28,6 +28,8 @@ const ROWS: &[Row] = &[
     ("downstream_cx_destroy_remote_active_rq", Kind::Counter, |s| s.cx_ends.remote_active()),
     ("downstream_cx_drain_close", Kind::Counter, |s| s.cx_drain_close.get()),
     ("downstream_cx_idle_timeout", Kind::Counter, |s| s.cx_idle_timeout.get()),
+    ("downstream_cx_max_duration_reached", Kind::Counter, |s| s.cx_max_duration_reached.get()),
+    ("downstream_cx_max_requests_reached", Kind::Counter, |s| s.cx_max_requests_reached.get()),
     ("downstream_cx_http1_total", Kind::Counter, |s| s.cx_http1_total.get()),
     ("downstream_cx_http1_active", Kind::Gauge, |s| s.cx_http1_active.get()),
     ("downstream_cx_http2_total", Kind::Counter, |s| s.cx_http2_total.get()),

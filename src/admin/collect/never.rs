@@ -18,7 +18,7 @@ const CLUSTER: [(Kind, &str); 2] = [
          lb_zone_cluster_too_small lb_zone_no_capacity_left lb_zone_routing_all_directly \
          lb_zone_routing_cross_zone lb_zone_routing_sampled original_dst_host_invalid retry_or_shadow_abandoned \
          upstream_cx_close_notify upstream_cx_connect_attempts_exceeded upstream_cx_connect_with_0_rtt \
-         upstream_cx_http2_total upstream_cx_http3_total upstream_cx_max_duration_reached upstream_cx_max_requests \
+         upstream_cx_http3_total \
          upstream_cx_overflow upstream_cx_pool_overflow upstream_cx_preconnect_skipped upstream_http3_broken \
          upstream_internal_redirect_failed_total upstream_internal_redirect_succeeded_total \
          upstream_rq_0rtt upstream_rq_active_overflow upstream_rq_cancelled \
@@ -43,7 +43,6 @@ const HTTP: [(Kind, &str); 2] = [
     (
         Kind::Counter,
         "downstream_cx_delayed_close_timeout downstream_cx_http3_total \
-         downstream_cx_max_duration_reached downstream_cx_max_requests_reached \
          downstream_cx_overload_disable_keepalive downstream_cx_ssl_total downstream_cx_upgrades_total \
          downstream_rq_failed_path_normalization downstream_rq_http3_total downstream_rq_max_duration_reached \
          downstream_rq_non_relative_path downstream_rq_overload_close \

@@ -128,7 +128,7 @@ impl<'a, L: Load> Connection<'a, L> {
                     None => return,
                 },
             };
-            if !self.carry(copy, reused).await || !self.is_wanted() {
+            if !self.carry(copy, reused).await || !self.is_wanted() || self.is_over() {
                 return;
             }
             reused = true;
@@ -138,6 +138,21 @@ impl<'a, L: Load> Connection<'a, L> {
     /// Whether this connection still leads to an endpoint of the cluster.
     fn is_wanted(&self) -> bool {
         self.sender.settings.endpoints.keeps(self.to.host())
+    }
+
+    /// Whether it has reached its age, or served enough.
+    fn is_over(&self) -> bool {
+        let limits = &self.sender.settings.limits;
+        let old = limits.max_duration.is_some_and(|limit| self.established.elapsed() >= limit);
+        let spent = limits.max_requests.is_some_and(|limit| self.copies >= u64::from(limit));
+        if let Some(stats) = self.stats {
+            match (old, spent) {
+                (true, _) => stats.cx_max_duration_reached.inc(),
+                (false, true) => stats.cx_max_requests.inc(),
+                (false, false) => {}
+            }
+        }
+        old || spent
     }
 
     fn close(self) {

@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use config::model::ConnectionLimits;
+
 use super::ledger::{Ledger, Outcome};
 use crate::cluster::Endpoints;
 use crate::deadline::Wheel;
@@ -33,6 +35,8 @@ pub(crate) use verdict::{Attempt, Meaning};
 pub(super) struct Settings {
     pub(super) cluster: usize,
     pub(super) connect_timeout: Duration,
+    /// How long a connection and how much of it is used.
+    pub(super) limits: ConnectionLimits,
     pub(super) max_age: Duration,
     /// Connections of this thread to this mirror.
     pub(super) connections: usize,

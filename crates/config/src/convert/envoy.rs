@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::route::{percent, route_changes, route_match, route_reply};
-use super::{ConvertError, Notes, access_log, headers, native, process, value};
+use super::{ConvertError, Notes, access_log, headers, native, process, protocol, value};
 use crate::envoy::METADATA_KEY;
 use crate::model::{
     Action, Cluster, Config, Conventions, CopyHost, Domain, EnvoyConventions, Forward, Fraction, HttpManager,
@@ -142,12 +142,13 @@ fn manager(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value {
         Conventions::Envoy(conventions) => conventions,
     };
     let mut map = Map::new();
+    map.insert("@type".to_owned(), json!(HCM));
+    protocol::client(&http.protocols, &mut map);
     let mut put = |name: &str, differs: bool, value: Value| {
         if differs {
             map.insert(name.to_owned(), value);
         }
     };
-    put("@type", true, json!(HCM));
     put("stat_prefix", true, json!(http.stat_prefix));
     put("server_name", conventions.server_name != "envoy", json!(conventions.server_name));
     put("generate_request_id", !conventions.generate_request_id, json!(false));
@@ -157,8 +158,11 @@ fn manager(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value {
     put("request_timeout", http.request_timeout.is_some(), json!(or_off(http.request_timeout)));
     let headers = http.request_headers_timeout;
     put("request_headers_timeout", headers.is_some(), json!(or_off(headers)));
-    let idle = json!({ "idle_timeout": or_off(http.idle_timeout) });
-    put("common_http_protocol_options", http.idle_timeout != Some(Duration::from_secs(3600)), idle);
+    let mut common = protocol::client_common(&http.protocols);
+    if http.idle_timeout != Some(Duration::from_secs(3600)) {
+        common.insert("idle_timeout".to_owned(), json!(or_off(http.idle_timeout)));
+    }
+    put("common_http_protocol_options", !common.is_empty(), Value::Object(common));
     put("max_request_headers_kb", http.max_request_headers_kb != 60, json!(http.max_request_headers_kb));
     put("merge_slashes", http.targets.merge_slashes, json!(true));
     put("strip_matching_host_port", http.targets.strip_port == StripPort::Matching, json!(true));
@@ -294,6 +298,9 @@ fn policy(config: &Config, policy: &MirrorPolicy, notes: &mut Notes) -> Value {
 
 fn cluster(config: &Config, index: usize, cluster: &Cluster, notes: &mut Notes) -> Value {
     let mut map = super::cluster::cluster(cluster, notes);
+    if let Some(options) = protocol::upstream(&cluster.http) {
+        map.insert("typed_extension_protocol_options".to_owned(), options);
+    }
     if let Some(mirror) = config.mirrors.iter().find(|mirror| mirror.cluster == index) {
         let mut settings = Map::new();
         if mirror.requests != Requests::All {

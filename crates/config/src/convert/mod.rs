@@ -10,6 +10,7 @@ mod envoy;
 mod headers;
 mod native;
 mod process;
+mod protocol;
 mod route;
 mod yaml;
 

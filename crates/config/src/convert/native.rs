@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 use super::{ConvertError, Notes, access_log, value};
 use crate::durable;
 use crate::model::{
-    AddedHeader, Backlog, Breakers, Cluster, Config, Conventions, CopyHost, Delivery, Discovery, Dns, Domain,
-    Endpoint, EndpointHealth, Forward, Fraction, HeaderMutation, Host, HttpManager, ListenerSocket, Mirror,
-    MirrorPolicy, PathMatch, Process, Requests, Resolver, RouteMatch, Sockets, Sync, TargetRules,
+    AddedHeader, Backlog, Breakers, ClientHttp, Cluster, Config, ConnectionLimits, Conventions, CopyHost,
+    Delivery, Discovery, Dns, Domain, Endpoint, EndpointHealth, Forward, Fraction, HeaderMutation, Host,
+    HttpManager, ListenerSocket, Mirror, MirrorPolicy, PathMatch, Process, Requests, Resolver, RouteMatch,
+    Sockets, Sync, TargetRules, UpstreamHttp, UpstreamVersion,
 };
 use crate::native::{ADMIN, CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
 use crate::units;
@@ -70,6 +71,9 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
     }
     let mirrors: Vec<Option<Value>> =
         route.mirrors.iter().map(|policy| mirror(config, policy, notes)).collect();
+    if let Some(age) = connection_age(config, &listener.http.protocols, notes) {
+        root.insert("max_connection_age".to_owned(), json!(units::native_text(age)));
+    }
     unused(config, route, notes);
     repeated(config, route, notes);
     root.insert("primary".to_owned(), json!(primary_url?));
@@ -133,6 +137,29 @@ fn manager(http: &HttpManager, notes: &mut Notes) {
     if !defaults {
         notes.differs("timeouts and header limits of the connection manager are the defaults");
     }
+}
+
+/// `max_connection_age`, which the native form has for all connections.
+fn connection_age(config: &Config, client: &ClientHttp, notes: &mut Notes) -> Option<Duration> {
+    let age = client.connections.max_duration;
+    let http = UpstreamHttp {
+        connections: ConnectionLimits { max_duration: age, max_requests: None },
+        ..UpstreamHttp::default()
+    };
+    for cluster in &config.clusters {
+        if cluster.http.version != UpstreamVersion::Http1 {
+            notes.refuse::<()>(format!(
+                "the native form speaks HTTP/1.1 to clusters; {} does not",
+                cluster.name
+            ));
+        } else if cluster.http != http {
+            notes.differs(format!("options of connections to {} are the defaults", cluster.name));
+        }
+    }
+    if *client != (ClientHttp { connections: http.connections, ..ClientHttp::default() }) {
+        notes.differs("options of clients' protocols are the defaults");
+    }
+    age
 }
 
 /// `http://host:port` of a cluster with one endpoint.

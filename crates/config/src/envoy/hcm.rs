@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::model::{ClientHttp, Conventions, EnvoyConventions, HttpManager, TargetRules};
+use crate::model::{Conventions, EnvoyConventions, HttpManager, TargetRules};
 use crate::read::{Field, Object};
 
 use super::any::{Configured, Extension};
 use super::upstreams::Upstreams;
-use super::{access_log, targets, unsupported, virtual_host};
+use super::{access_log, client_protocols, targets, unsupported, virtual_host};
 
 const ROUTER: Extension = Extension {
     what: "the router",
@@ -24,15 +24,12 @@ const HEADERS_KB: u32 = 60;
 pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> Option<HttpManager> {
     let stat_prefix = object.require("stat_prefix", "name its statistics: `stat_prefix: ingress`");
     let stat_prefix = stat_prefix.and_then(|field| field.name());
-    if let Some(field) = object.take("codec_type") {
-        codec(&field);
-    }
     let access_logs = access_log::list(object.take("access_log"));
     let envoy = conventions(&mut object);
     let stream_idle_timeout = timeout(&mut object, "stream_idle_timeout", Some(STREAM_IDLE));
     let request_timeout = timeout(&mut object, "request_timeout", None);
     let request_headers_timeout = timeout(&mut object, "request_headers_timeout", None);
-    let idle_timeout = idle_timeout(&mut object);
+    let client = client_protocols::decode(&mut object);
     let headers_kb = object.take("max_request_headers_kb").and_then(|field| field.whole(1, 8192));
     let targets = targets::decode(&mut object);
     let filters =
@@ -42,6 +39,7 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
         .require("route_config", "write the routes: `route_config: { virtual_hosts: ... }`")
         .and_then(|field| virtual_host::route_config(&field, upstreams));
     object.finish(unsupported::HCM);
+    let client = client?;
     let routes = routes?;
     let targets = TargetRules { ignore_port: routes.ignore_port_in_host_matching, ..targets? };
     Some(HttpManager {
@@ -55,20 +53,11 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
         stream_idle_timeout: stream_idle_timeout?,
         request_timeout: request_timeout?,
         request_headers_timeout: request_headers_timeout?,
-        idle_timeout: idle_timeout?,
+        idle_timeout: client.idle_timeout.unwrap_or(Some(IDLE)),
         max_request_headers_kb: headers_kb.unwrap_or(HEADERS_KB),
-        protocols: ClientHttp::default(),
+        protocols: client.http,
         targets,
     })
-}
-
-/// Clients' protocol is always detected, so that HTTP1 and HTTP2 mean what AUTO means.
-fn codec(field: &Field<'_>) {
-    let http3 =
-        field.choice(&[("AUTO", 0, false), ("HTTP1", 1, false), ("HTTP2", 2, false), ("HTTP3", 3, true)]);
-    if http3 == Some(true) {
-        field.refuse::<()>("HTTP/3 is not supported", "write `codec_type: AUTO`: HTTP/1.1 and HTTP/2");
-    }
 }
 
 fn conventions(object: &mut Object<'_>) -> EnvoyConventions {
@@ -101,31 +90,6 @@ fn timeout(
     default: Option<Duration>,
 ) -> Option<Option<Duration>> {
     object.take(name).map_or(Some(default), |field| field.duration_or_off())
-}
-
-/// v3 keeps it in `common_http_protocol_options`, v2 also beside the other timeouts.
-#[allow(clippy::option_option, reason = "the outer None is an error already reported, the inner one is off")]
-fn idle_timeout(object: &mut Object<'_>) -> Option<Option<Duration>> {
-    let old = object.take("idle_timeout");
-    let options = object.take("common_http_protocol_options");
-    let new = match options {
-        None => None,
-        Some(options) => {
-            let mut options = options.object()?;
-            let new = options.take("idle_timeout");
-            options.finish(unsupported::HTTP_PROTOCOL_OPTIONS);
-            new
-        }
-    };
-    match (old, new) {
-        (None, None) => Some(Some(IDLE)),
-        (Some(field), None) | (None, Some(field)) => field.duration_or_off(),
-        (Some(old), Some(_)) => old.refuse_key(
-            "`idle_timeout` and `common_http_protocol_options.idle_timeout` exclude each other",
-            "the v2 spelling",
-            "keep the one in `common_http_protocol_options`",
-        ),
-    }
 }
 
 /// The one filter there is; returns `suppress_envoy_headers`.

@@ -50,7 +50,7 @@ pub(super) fn http2(field: &Field<'_>) -> Option<Http2> {
         bounded(&mut object, "initial_connection_window_size", 65_535, Http2::CONNECTION_WINDOW_MAX);
     let keepalive = match object.take("connection_keepalive") {
         None => Some(None),
-        Some(field) => keepalive(&field).map(Some),
+        Some(field) => keepalive(&field),
     };
     for name in unsupported::HTTP2_WITHOUT_EFFECT {
         if let Some(field) = object.take(name) {
@@ -82,9 +82,10 @@ fn bounded(object: &mut Object<'_>, name: &'static str, low: u32, high: u32) -> 
     Some(Some(value.min(high)))
 }
 
-fn keepalive(field: &Field<'_>) -> Option<Keepalive> {
+#[allow(clippy::option_option, reason = "the outer None is an error already reported, the inner one is off")]
+fn keepalive(field: &Field<'_>) -> Option<Option<Keepalive>> {
     let mut object = field.object()?;
-    let interval = object.require("interval", "write the time between two pings: `interval: 30s`");
+    let interval = object.take("interval");
     let timeout = object.require("timeout", "write how long an answer may take: `timeout: 5s`");
     let shortest = |field: Field<'_>| match field.duration()? {
         short if short < Duration::from_millis(1) => {
@@ -92,14 +93,19 @@ fn keepalive(field: &Field<'_>) -> Option<Keepalive> {
         }
         long => Some(long),
     };
-    let (interval, timeout) = (interval.and_then(shortest), timeout.and_then(shortest));
+    let timeout = timeout.and_then(shortest);
+    let interval = match interval {
+        None => Some(None),
+        Some(field) => shortest(field).map(Some),
+    };
     for name in ["interval_jitter", "connection_idle_interval"] {
         if let Some(field) = object.take(name) {
             field.warn("has no effect: pings follow each other in `interval`", "remove it");
         }
     }
     object.finish(&[]);
-    Some(Keepalive { interval: interval?, timeout: timeout? })
+    let (interval, timeout) = (interval?, timeout?);
+    Some(interval.map(|interval| Keepalive { interval, timeout }))
 }
 
 /// `header_key_format`: whether names are written `Like-This`.
@@ -116,6 +122,13 @@ pub(super) fn header_key_format(object: &mut Object<'_>) -> Option<bool> {
             "write `header_key_format: { proper_case_words: {} }`",
         );
     }
-    proper?.object()?.finish(&[]);
+    let Some(proper) = proper else {
+        return field.refuse_key(
+            "names no format",
+            "",
+            "write `header_key_format: { proper_case_words: {} }`",
+        );
+    };
+    proper.object()?.finish(&[]);
     Some(true)
 }

@@ -11,6 +11,7 @@ mod any;
 mod balancing;
 mod bootstrap;
 mod breakers;
+mod client_protocols;
 mod cluster;
 mod data;
 mod dns;

@@ -36,19 +36,6 @@ struct Choice<'a> {
 
 /// Decodes all fields of a cluster that speak of its protocol.
 pub(super) fn decode<'a>(object: &mut Object<'a>) -> Option<Options<'a>> {
-    let field = object.field.clone();
-    let options = read(object)?;
-    if options.http != UpstreamHttp::default() {
-        return field.refuse_key(
-            "asks for more than HTTP/1.1 with its defaults",
-            "",
-            "remove its protocol options",
-        );
-    }
-    Some(options)
-}
-
-fn read<'a>(object: &mut Object<'a>) -> Option<Options<'a>> {
     let old = older(object);
     let map = object.take("typed_extension_protocol_options").filter(|map| !map.is_empty());
     let Some(map) = map else { return old.map(Option::unwrap_or_default) };
@@ -77,7 +64,7 @@ fn message(mut object: Object<'_>) -> Option<Options<'_>> {
     let choices = [
         object.take("explicit_http_config").map(|field| explicit(&field)),
         object.take("use_downstream_protocol_config").map(|field| either(&field, UpstreamVersion::AsClient)),
-        object.take("auto_config").map(|field| either(&field, UpstreamVersion::Negotiated)),
+        object.take("auto_config").map(|field| auto(&field)),
     ];
     let policies = object.take("request_mirror_policies").map(|field| field.list()).unwrap_or_default();
     let retry = match object.take("retry_policy") {
@@ -137,6 +124,16 @@ fn explicit<'a>(field: &Field<'a>) -> Option<Choice<'a>> {
         (None, None) if three => None,
         (None, None) => field.refuse_key("names no version of HTTP", "", CHOOSE),
     }
+}
+
+/// Needs TLS, inside of which the version is negotiated.
+fn auto<'a>(field: &Field<'a>) -> Option<Choice<'a>> {
+    either(field, UpstreamVersion::Negotiated)?;
+    field.refuse_key(
+        "ALPN configured for a cluster which has a non-ALPN transport socket",
+        "nothing negotiates the version",
+        "write `explicit_http_config` with the version that the cluster speaks",
+    )
 }
 
 /// Both versions may be configured; which one counts is found out later.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::address::{self, Url};
 use crate::model::{
-    AccessLog, Action, Admin, ClientHttp, Cluster, Conventions, Discovery, Dns, Domain, Forward, Host,
-    HttpManager, Listener, ListenerSocket, Mirror, MirrorPolicy, Node, PathMatch, Process, Route, RouteMatch,
-    TargetRules, VirtualHost,
+    AccessLog, Action, Admin, ClientHttp, Cluster, ConnectionLimits, Conventions, Discovery, Dns, Domain,
+    Forward, Host, HttpManager, Listener, ListenerSocket, Mirror, MirrorPolicy, Node, PathMatch, Process,
+    Route, RouteMatch, TargetRules, UpstreamHttp, VirtualHost,
 };
 use crate::parts::{Destination, Parts};
 use crate::read::{Field, Object, Unsupported};
@@ -53,17 +53,19 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let primary = primary.and_then(|field| url(&field));
     let timeout = timeout(&mut object);
     let logs = access_log::list(object.take("access_log"), crate::envoy::DEFAULT_FORMAT);
+    let max_age = object.take("max_connection_age").map_or(Some(None), |field| field.duration_or_off());
     let entries = object.take("mirrors").map(|field| field.list()).unwrap_or_default();
     let mirrors = mirror::decode(&entries);
     object.finish(UNSUPPORTED);
     let (listen, admin, primary, timeout, mirrors) = (listen?, admin?, primary?, timeout?, mirrors?);
     let logs = logs?;
-    let mut clusters = vec![cluster(PRIMARY, &primary)];
+    let connections = ConnectionLimits { max_duration: max_age?, max_requests: None };
+    let mut clusters = vec![cluster(PRIMARY, &primary, &connections)];
     let mut destinations = Vec::new();
     let mut policies = Vec::new();
     for (index, decoded) in mirrors.into_iter().enumerate() {
         let place = clusters.len();
-        clusters.push(cluster(&decoded.mirror.name, &decoded.url));
+        clusters.push(cluster(&decoded.mirror.name, &decoded.url, &connections));
         let mirror = Mirror { cluster: place, ..decoded.mirror };
         destinations.push(Destination { mirror, durable: decoded.durable });
         policies.push(MirrorPolicy { mirror: index, ..decoded.policy });
@@ -85,6 +87,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
                     levels: Vec::new(),
                 },
                 logs,
+                connections,
             ),
         }],
         clusters,
@@ -93,7 +96,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
 }
 
 /// The connection manager of the native form: Envoy's limits, none of its headers.
-fn http(route: Route, access_logs: Vec<AccessLog>) -> HttpManager {
+fn http(route: Route, access_logs: Vec<AccessLog>, connections: ConnectionLimits) -> HttpManager {
     HttpManager {
         stat_prefix: INGRESS.to_owned(),
         conventions: Conventions::None,
@@ -112,17 +115,19 @@ fn http(route: Route, access_logs: Vec<AccessLog>) -> HttpManager {
         request_headers_timeout: None,
         idle_timeout: Some(Duration::from_secs(3600)),
         max_request_headers_kb: 60,
-        protocols: ClientHttp::default(),
+        protocols: ClientHttp { connections, ..ClientHttp::default() },
         targets: TargetRules::default(),
     }
 }
 
-fn cluster(name: &str, url: &Url) -> Cluster {
+fn cluster(name: &str, url: &Url, connections: &ConnectionLimits) -> Cluster {
     let discovery = match url.endpoint.host {
         Host::Ip(_) => Discovery::Static,
         Host::Name(_) => Discovery::Dns(Dns::strict(REFRESH)),
     };
-    Cluster::new(name.to_owned(), discovery, vec![url.endpoint.clone()], CONNECT_TIMEOUT)
+    let http = UpstreamHttp { connections: connections.clone(), ..UpstreamHttp::default() };
+    let endpoints = vec![url.endpoint.clone()];
+    Cluster { http, ..Cluster::new(name.to_owned(), discovery, endpoints, CONNECT_TIMEOUT) }
 }
 
 /// A URL, or an error.

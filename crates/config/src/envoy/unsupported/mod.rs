@@ -19,8 +19,8 @@ pub(super) use cluster::{
     THRESHOLDS,
 };
 pub(super) use protocol::{
-    HTTP2_PROTOCOL_OPTIONS, HTTP2_WITHOUT_EFFECT, HTTP3_PROTOCOL_OPTIONS, UPSTREAM_COMMON_OPTIONS,
-    UPSTREAM_HTTP1_OPTIONS, UPSTREAM_PROTOCOL_OPTIONS,
+    CLIENT_HTTP1_OPTIONS, HTTP_PROTOCOL_OPTIONS, HTTP2_PROTOCOL_OPTIONS, HTTP2_WITHOUT_EFFECT,
+    HTTP3_PROTOCOL_OPTIONS, UPSTREAM_COMMON_OPTIONS, UPSTREAM_HTTP1_OPTIONS, UPSTREAM_PROTOCOL_OPTIONS,
 };
 pub(super) use route::{
     DATA_SOURCE, DIRECT_RESPONSE, HEADER_MUTATION, HEADER_VALUE, MIRROR_POLICY, QUERY_MATCHER, REDIRECT,
@@ -208,11 +208,6 @@ pub(super) const HCM: &[Unsupported] = &[
     ),
     group("local_reply_config", "answers are not rewritten", REMOVE),
     group(
-        "http_protocol_options http2_protocol_options",
-        "limits of the protocols are fixed",
-        "remove it; HTTP/1.1 and HTTP/2 clients are both served",
-    ),
-    group(
         "drain_timeout drain_timeout_jitter delayed_close_timeout stream_flush_timeout \
          http1_safe_max_connection_duration",
         "",
@@ -235,10 +230,3 @@ pub(super) const HCM: &[Unsupported] = &[
         REMOVE,
     ),
 ];
-
-pub(super) const HTTP_PROTOCOL_OPTIONS: &[Unsupported] = &[group(
-    "max_connection_duration max_connection_duration_jitter max_headers_count max_response_headers_kb \
-         max_stream_duration headers_with_underscores_action max_requests_per_connection",
-    "",
-    "remove it; only `idle_timeout` is supported here",
-)];

@@ -67,3 +67,20 @@ pub(in crate::envoy) const UPSTREAM_COMMON_OPTIONS: &[Unsupported] = &[
         "remove it; `idle_timeout`, `max_connection_duration` and `max_requests_per_connection` are supported here",
     ),
 ];
+
+/// `common_http_protocol_options` of the connection manager.
+pub(in crate::envoy) const HTTP_PROTOCOL_OPTIONS: &[Unsupported] = &[group(
+    "max_connection_duration_jitter max_response_headers_kb max_stream_duration",
+    "",
+    "remove it; a route's `timeout` and the connection manager's time-outs bound a request",
+)];
+
+pub(in crate::envoy) const CLIENT_HTTP1_OPTIONS: &[Unsupported] = &[
+    group("send_fully_qualified_url", "requests are sent in origin-form", REMOVE),
+    group(
+        "allow_chunked_length override_stream_error_on_invalid_http_message use_balsa_parser \
+         allow_custom_methods ignore_http_11_upgrade",
+        HTTP1_PARSER,
+        REMOVE,
+    ),
+];
