@@ -55,6 +55,7 @@ mod envoy_statistics;
 mod fields;
 mod flags;
 mod grpc;
+mod h2load;
 mod http2_upstream;
 mod process;
 mod refusals;

@@ -285,7 +285,7 @@ impl<'a> Exchange<'a> {
     fn relay(&self, answer: Response<Incoming>, mut relayed: Relayed) -> Response<AnswerBody> {
         let (mut head, incoming) = answer.into_parts();
         let took = relayed.sent_at.elapsed();
-        relayed.active.record.answered(head.status);
+        relayed.active.record.answered(&head);
         // The time that the primary took begins at the request's end, which an early answer does not wait for.
         let took = self.body.is_complete().then_some(took);
         self.finish_head(&mut head, took, &relayed.active.record);

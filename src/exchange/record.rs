@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use http::{StatusCode, Version};
+use http::{StatusCode, Version, response};
 
 use crate::format::{Facts, Flags};
 use crate::route::reply::LocalReply;
@@ -20,6 +20,8 @@ pub(super) struct Record {
     pub(super) upstream: Option<SocketAddr>,
     /// It took the request.
     pub(super) connected: bool,
+    /// What it answered in.
+    version: Option<Version>,
     answered_at: Option<Instant>,
     /// Bytes of the answer's body.
     pub(super) sent: u64,
@@ -28,8 +30,9 @@ pub(super) struct Record {
 
 impl Record {
     /// The primary answers.
-    pub(super) fn answered(&mut self, code: StatusCode) {
-        self.code = Some(code);
+    pub(super) fn answered(&mut self, head: &response::Parts) {
+        self.code = Some(head.status);
+        self.version = Some(head.version);
         self.details = Some("via_upstream");
         self.connected = true;
         self.answered_at = Some(Instant::now());
@@ -61,7 +64,7 @@ impl Record {
             sent: self.sent,
             upstream: self.upstream,
             connected: self.connected,
-            upstream_version: self.connected.then_some(Version::HTTP_11),
+            upstream_version: self.connected.then(|| self.version.unwrap_or(Version::HTTP_11)),
             answered_after: self.answered_at.map(|at| at.saturating_duration_since(begun)),
             attempts: Some(self.attempts),
             ..Facts::default()

@@ -16,8 +16,12 @@ use crate::shell;
 pub(crate) const ENVOY_VERSION: &str = "1.40.0";
 
 /// Programs that must be on `PATH`, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 3] =
-    [("prometheus", "prometheus"), ("python3", "python3"), ("taskset", "util-linux")];
+const PROGRAMS: [(&str, &str); 4] = [
+    ("h2load", "nghttp2-client"),
+    ("prometheus", "prometheus"),
+    ("python3", "python3"),
+    ("taskset", "util-linux"),
+];
 
 /// Makes everything present, or says what to do by hand.
 pub(crate) fn run() -> Result<()> {
