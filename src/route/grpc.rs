@@ -27,7 +27,8 @@ pub(crate) fn answer(response: &mut Response<Bytes>) {
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+    // There is no body; HTTP/1.1 says so by itself.
+    headers.remove(CONTENT_LENGTH);
     headers.insert(GRPC_STATUS, status);
     let message = percent_encode(&body, ENCODED).to_string();
     if let Ok(message) = HeaderValue::try_from(message)
