@@ -4,6 +4,8 @@
 //! answer. It shows each frame to the tap, knows when the request is complete and moves the exchange's deadline:
 //! while the request arrives, the longest silence; once it is complete, the route's timeout, as Envoy counts it.
 
+mod replay;
+
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -24,7 +26,9 @@ use crate::limits;
 use crate::mirror::tap::{Tap, Unsaved};
 use crate::route::reply::LocalReply;
 use crate::stats::WorkerStats;
-use crate::upstream::Repeat;
+pub(super) use replay::Repeatable;
+use replay::Replay;
+pub(crate) use replay::ReplayBudget;
 
 /// The body is not to be had any more: the client left, or the exchange was given up.
 #[derive(Debug, thiserror::Error)]
@@ -347,83 +351,5 @@ impl Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         // HTTP/2 says by itself where a body ends; a length that the client did not state must not appear.
         if self.body.over_http2.get() { SizeHint::default() } else { self.body.size }
-    }
-}
-
-/// Bytes that one worker holds for repetitions, bounded by [`limits::REPLAY_WORKER_BYTES`].
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ReplayBudget(Rc<Cell<usize>>);
-
-/// The frames sent so far over a reused connection.
-#[derive(Debug)]
-struct Replay {
-    frames: Vec<Bytes>,
-    bytes: usize,
-    budget: ReplayBudget,
-}
-
-impl Replay {
-    /// `false` once the body has outgrown what is kept.
-    fn keep(&mut self, data: &Bytes) -> bool {
-        let held = self.budget.0.get() + data.len();
-        if self.bytes + data.len() > limits::REPLAY_BYTES || held > limits::REPLAY_WORKER_BYTES {
-            return false;
-        }
-        self.budget.0.set(held);
-        self.bytes += data.len();
-        self.frames.push(data.clone());
-        true
-    }
-}
-
-impl Drop for Replay {
-    fn drop(&mut self) {
-        self.budget.0.set(self.budget.0.get() - self.bytes);
-    }
-}
-
-/// How an exchange's request is sent once more: see [`Repeat`].
-#[derive(Debug)]
-pub(super) struct Repeatable<'a> {
-    body: &'a Rc<RequestBody>,
-    head: RefCell<Option<(Method, Uri, HeaderMap)>>,
-    allowed: bool,
-}
-
-impl<'a> Repeatable<'a> {
-    /// `allowed` for idempotent methods and remote-write pushes: identical samples are accepted twice.
-    pub(super) fn new(body: &'a Rc<RequestBody>, allowed: bool) -> Self {
-        Self { body, head: RefCell::default(), allowed }
-    }
-}
-
-impl Repeat<Outgoing> for Repeatable<'_> {
-    fn keep(&self, request: &Request<Outgoing>, refusable: bool) {
-        if self.allowed || refusable {
-            // Cheap: the header values are counted references.
-            let head = (request.method().clone(), request.uri().clone(), request.headers().clone());
-            *self.head.borrow_mut() = Some(head);
-            let budget = self.body.replay_budget.clone();
-            *self.body.replay.borrow_mut() = Some(Replay { frames: Vec::new(), bytes: 0, budget });
-        }
-    }
-
-    fn again(&self, refused: bool) -> Option<Request<Outgoing>> {
-        if !self.allowed && !refused {
-            return None;
-        }
-        let (method, uri, headers) = self.head.take()?;
-        if self.body.broken.get() {
-            return None;
-        }
-        let replay = self.body.replay.take()?;
-        let mut request = Request::new(Outgoing {
-            body: Rc::clone(self.body),
-            replayed: replay.frames.clone().into_iter(),
-        });
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-        Some(request)
     }
 }
