@@ -46,6 +46,10 @@ pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// After another process has taken over: a client connection without a request for so long is closed. Before, its next
 /// answer asks the client to close it, which costs the client nothing.
 pub(crate) const PARTING_IDLE: Duration = Duration::from_secs(5);
+/// Longest time for a client's TLS handshake, where the configuration sets no limit of its own.
+pub(crate) const CLIENT_HANDSHAKE: Duration = Duration::from_secs(15);
+/// How often it is looked whether files of certificates have changed.
+pub(crate) const CERTIFICATES_LOOK: Duration = Duration::from_secs(2);
 /// How long the start waits for the first answers of DNS.
 pub(crate) const FIRST_RESOLUTION: Duration = Duration::from_secs(5);
 

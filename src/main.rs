@@ -28,6 +28,8 @@ mod upstream;
 
 mod cluster;
 
+mod tls;
+
 mod access_log;
 mod format;
 
@@ -91,6 +93,9 @@ fn serve(flags: &Serve) -> ExitCode {
     if flags.mode == Mode::Validate {
         for warning in &config.warnings {
             complain(warning);
+        }
+        if let Err(error) = tls::check(config) {
+            return fail(&format!("error initializing configuration '{origin}': {error:#}"));
         }
         return say(&format!("configuration '{origin}' OK\n"));
     }

@@ -27,6 +27,7 @@ use crate::route::Table;
 use crate::server::accept::Accepted;
 use crate::server::connection::Connections;
 use crate::stats::WorkerStats;
+use crate::tls::{Current, Materials, Transport};
 use crate::upstream::Upstream;
 
 /// How often a worker looks after its connections.
@@ -61,6 +62,8 @@ pub(crate) struct Plan {
     pub(crate) shared: Vec<Shared>,
     /// By cluster.
     pub(crate) addresses: Vec<watch::Receiver<Members>>,
+    /// Certificates, as they are now and as they change.
+    pub(crate) tls: watch::Receiver<Arc<Materials>>,
     pub(crate) own_address: HeaderValue,
     /// The files of access logs.
     pub(crate) logs: access_log::writer::Opened,
@@ -182,11 +185,15 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
         port: listener.address.port(),
         logs: Logs::new(&listener.http.access_logs, |sink| plan.logs.handle(sink)),
     });
+    let tls = Current::following(&plan.tls);
     let clusters = config.clusters.iter().zip(&plan.addresses).enumerate();
     let upstreams = clusters.clone().map(|(index, (cluster, published))| {
         let endpoints = Endpoints::follow(index, cluster, &plan.stats, published);
-        Upstream::new(index, endpoints, cluster.connect_timeout, &cluster.http, Arc::clone(&plan.stats))
+        let transport = Transport::new(&tls, index);
+        let timeout = cluster.connect_timeout;
+        Upstream::new(index, endpoints, timeout, &cluster.http, transport, Arc::clone(&plan.stats))
     });
+    let upstreams = upstreams.collect();
     // Requests and copies take turns of their own: a mirror's dials must not move a primary's round robin.
     let mirror_endpoints = clusters
         .map(|(index, (cluster, published))| Endpoints::follow(index, cluster, &plan.stats, published));
@@ -196,6 +203,7 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
         shared: &plan.shared,
         endpoints: &mirror_endpoints,
         stats: &plan.stats,
+        tls: &tls,
         wheel: &wheel,
         worker: plan.index,
         started: plan.started,
@@ -205,12 +213,13 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
     Core {
         config: Arc::clone(config),
         sites: sites.collect(),
-        upstreams: upstreams.collect(),
+        upstreams,
         mirrors: Rc::new(mirrors),
         stats: Arc::clone(&plan.stats),
         lifecycle: Arc::clone(&plan.lifecycle),
         date: RefCell::new(date()),
         replay: ReplayBudget::default(),
+        tls,
         wheel,
     }
 }

@@ -66,6 +66,8 @@ mod policies;
 mod process;
 mod requests;
 mod rewrites;
+mod tls;
+mod tls_clusters;
 
 /// What most requests reach.
 const BOTH: [&str; 2] = ["primary", "mirror"];

@@ -61,6 +61,7 @@ mod process;
 mod refusals;
 mod routing;
 mod soak;
+mod tls;
 mod upgrade;
 mod when_answered;
 

@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use super::View;
 use super::answer::Answer;
 use super::query::Query;
-use super::{absent, clusters, commands, config_dump, logging, memory, mirrors, server_info, stats};
+use super::{absent, certs, clusters, commands, config_dump, logging, memory, mirrors, server_info, stats};
 
 /// Answers from the view and the request's parameters, without waiting.
 pub(crate) type Handler = fn(&View, &Query) -> Answer;
@@ -52,7 +52,7 @@ static ENDPOINTS: [Endpoint; 37] = [
     get("/", "Admin home page", index),
     post("/allocprofiler", "allocation profiler (not in this build)", absent::allocation_profiler)
         .with(&[ENABLE]),
-    get("/certs", "print certs on machine", server_info::certs),
+    get("/certs", "print certs on machine", certs::certs),
     get("/clusters", "upstream cluster status", clusters::clusters).with(&[FILTER, FORMAT]),
     get("/config_dump", "dump the configuration in force, without secrets", config_dump::report).with(&[
         ("resource", "one repeated field of a section, such as static_clusters"),

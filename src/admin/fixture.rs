@@ -54,6 +54,7 @@ pub(crate) fn new() -> Fixture {
         config: Arc::new(config),
         lifecycle: Arc::new(lifecycle),
         endpoints,
+        certificates: watch::channel(Arc::from([])).1,
         listening: vec!["127.0.0.1:9900".parse().unwrap()],
         books: Arc::default(),
         options: serde_json::json!({"concurrency": 2}),
@@ -162,6 +163,7 @@ fn listener(route: Route) -> Listener {
         name: "ingress".to_owned(),
         address: "127.0.0.1:0".parse().unwrap(),
         socket: config::model::ListenerSocket::default(),
+        tls: None,
         http: HttpManager {
             stat_prefix: "ingress".to_owned(),
             conventions: Conventions::None,

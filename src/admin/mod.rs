@@ -6,6 +6,7 @@
 mod absent;
 mod answer;
 mod books;
+mod certs;
 mod clusters;
 mod collect;
 mod commands;
@@ -85,6 +86,8 @@ pub(crate) struct View {
     pub(crate) paces: Vec<Arc<Pace>>,
     /// Where the listeners really bound (port 0 resolved). Index = listener.
     pub(crate) listening: Vec<std::net::SocketAddr>,
+    /// The certificates in use.
+    pub(crate) certificates: tokio::sync::watch::Receiver<Arc<[crate::tls::describe::Context]>>,
     /// What is remembered between two readings.
     pub(crate) books: Arc<Books>,
     /// The command line, for `/server_info`.

@@ -67,11 +67,6 @@ pub(super) fn node(view: &View) -> Value {
     })
 }
 
-/// `/certs`: there is no TLS yet.
-pub(crate) fn certs(_: &View, _: &Query) -> Answer {
-    Answer::json(&json!({"certificates": []}))
-}
-
 /// `/runtime`: the layers of the file; of a key the last layer counts that has it.
 pub(crate) fn runtime(view: &View, _: &Query) -> Answer {
     let layers = &view.config.process.runtime;

@@ -12,6 +12,7 @@ use crate::mirror::Shared;
 use crate::mirror::durable::start::{Durable, Plan};
 use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
+use crate::tls::Materials;
 
 /// All mirrors, by index.
 #[derive(Debug, Default)]
@@ -41,6 +42,7 @@ impl Running {
         config: &Arc<Config>,
         stats: &Stats,
         addresses: &[watch::Receiver<Members>],
+        tls: &watch::Receiver<Arc<Materials>>,
         own_address: &HeaderValue,
         shared: &mut [Shared],
         awaited: &[String],
@@ -53,6 +55,7 @@ impl Running {
                 mirror: index,
                 stats,
                 addresses: addresses.clone(),
+                tls: tls.clone(),
                 pace: &shared.pace,
                 own_address: own_address.clone(),
                 waits: after_another,

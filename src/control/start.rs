@@ -26,6 +26,7 @@ use crate::mirror::{Shared, order, own_address};
 use crate::server::accept::{Acceptors, Seat};
 use crate::signals::Signals;
 use crate::stats::Stats;
+use crate::tls::reload::{Published, Store, Wanted as Whose};
 use crate::worker::{self, Phase, Plan};
 use crate::{descriptors, limits};
 
@@ -40,7 +41,7 @@ pub(super) async fn start(
     let mut line = Line::join(&flags.restart).await?;
     let sockets = Sockets::open(&config, line.sockets()?)?;
     let listening = sockets.addresses()?;
-    let common = Common::new(config, flags.workers(), line.generation).await;
+    let common = Common::new(config, flags.workers(), line.generation).await?;
     if flags.mode == Mode::InitOnly {
         tracing::info!("initialized; exiting, as --mode init_only asks for");
         return Ok(None);
@@ -102,21 +103,26 @@ struct Common {
     addresses: Vec<watch::Receiver<Members>>,
     /// By mirror.
     paces: Vec<Arc<Pace>>,
+    certificates: Published,
     generation: Generation,
 }
 
 impl Common {
-    /// Resolves names, and waits for the primaries'.
-    async fn new(config: Config, workers: usize, generation: Generation) -> Self {
+    /// Reads certificates, resolves names, and waits for the primaries'.
+    async fn new(config: Config, workers: usize, generation: Generation) -> anyhow::Result<Self> {
         let stats = Arc::new(Stats::new(&config, workers));
-        Self {
+        let config = Arc::new(config);
+        let (certificates, failures) = Store::load(&config, Whose::All)?;
+        tokio::spawn(failures.tell());
+        Ok(Self {
             addresses: resolve(&config, &stats).await,
             paces: config.mirrors.iter().map(|mirror| Pace::new(mirror.max_connections)).collect(),
-            config: Arc::new(config),
+            certificates: certificates.publish(&stats),
+            config,
             stats,
             lifecycle: Arc::default(),
             generation,
-        }
+        })
     }
 
     fn view(
@@ -133,6 +139,7 @@ impl Common {
             endpoints: self.addresses.clone(),
             paces: self.paces.clone(),
             listening: listening.to_vec(),
+            certificates: self.certificates.described.clone(),
             books: Arc::default(),
             options: flags.report(),
             tags: tags(flags, &self.config),
@@ -214,7 +221,8 @@ fn start_workers(
     awaited: &[String],
     logs: &Writer,
 ) -> std::io::Result<Started> {
-    let Common { config, stats, lifecycle, addresses, paces, .. } = common;
+    let Common { config, stats, lifecycle, addresses, paces, certificates, .. } = common;
+    let tls = &certificates.materials;
     // Room for every copy that the bounds allow: a cell can always give its permit.
     let copies: usize = config.mirrors.iter().map(|mirror| mirror.max_copies as usize).sum();
     let workers = || 0..stats.workers.len();
@@ -225,7 +233,7 @@ fn start_workers(
     let mirrors = config.mirrors.iter().zip(paces).enumerate();
     let mut shared: Vec<_> =
         mirrors.map(|(index, (mirror, pace))| Shared::new(index, mirror, pace, &events, &permits)).collect();
-    let mirrors = Running::start(config, stats, addresses, own_address, &mut shared, awaited)?;
+    let mirrors = Running::start(config, stats, addresses, tls, own_address, &mut shared, awaited)?;
     let mut seats = Vec::new();
     let mut threads = vec![order::thread::spawn(order_events, read)?];
     let permits = permitted.into_iter().zip(read_permitted);
@@ -240,6 +248,7 @@ fn start_workers(
             lifecycle: Arc::clone(lifecycle),
             shared: shared.clone(),
             addresses: addresses.to_vec(),
+            tls: tls.clone(),
             own_address: own_address.clone(),
             logs: logs.opened().clone(),
             inbox,

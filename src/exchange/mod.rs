@@ -38,6 +38,7 @@ use crate::route::matching::Asked;
 use crate::route::reply::{self, LocalReply};
 use crate::route::{Table, rewrite, targets};
 use crate::stats::{ClusterStats, HttpStats, WorkerStats};
+use crate::tls::{Current, Secured};
 use crate::upstream::{Failure, Upstream};
 pub(crate) use answer_body::AnswerBody;
 use answer_body::{Active, Relayed};
@@ -64,6 +65,7 @@ pub(crate) struct Core {
     /// The current second, for `date`.
     pub(crate) date: RefCell<HeaderValue>,
     pub(crate) replay: ReplayBudget,
+    pub(crate) tls: Rc<Current>,
 }
 
 /// One listener's routes and settings.
@@ -86,6 +88,8 @@ pub(crate) struct Client {
     pub(crate) local: SocketAddr,
     /// Its connection's number, from 0 in the order of acceptance.
     pub(crate) connection: u64,
+    /// Its TLS; `None` is a plain connection.
+    pub(crate) secured: Option<Rc<Secured>>,
     /// Requests in progress on its connection.
     pub(crate) active: Rc<Cell<u32>>,
     /// Hears of it when the client leaves.
@@ -183,7 +187,14 @@ impl<'a> Exchange<'a> {
         let has_body = !self.body.is_complete();
         let head_max = (self.site.http.max_request_headers_kb as usize) << 10;
         let protocols = &self.site.http.protocols;
-        let received = Received { conventions, peer: self.client.peer.ip(), has_body, head_max, protocols };
+        let received = Received {
+            conventions,
+            peer: self.client.peer.ip(),
+            secured: self.client.secured.as_deref(),
+            has_body,
+            head_max,
+            protocols,
+        };
         headers::to_upstream(head, received)?;
         targets::apply(head, self.site.http.targets, self.site.port);
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

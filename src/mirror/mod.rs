@@ -45,6 +45,7 @@ use crate::deadline::Wheel;
 use crate::limits;
 use crate::stats::WorkerStats;
 use crate::stats::mirror::Path;
+use crate::tls::{Current, Transport};
 use budget::{Account, Budget, Lease};
 use durable::intake::{Gate, Intake};
 pub(crate) use head::own_address;
@@ -133,6 +134,7 @@ impl Target {
             endpoints: Rc::clone(parts.endpoints.get(mirror.cluster)?),
             ledger: Rc::clone(&ledger),
             stats: Arc::clone(parts.stats),
+            tls: Transport::new(parts.tls, mirror.cluster),
             wheel: Rc::clone(parts.wheel),
             share: Share::new(&shared.pace, shared.workers),
         });
@@ -221,6 +223,7 @@ pub(crate) struct Parts<'a> {
     /// By cluster.
     pub(crate) endpoints: &'a [Rc<Endpoints>],
     pub(crate) stats: &'a Arc<WorkerStats>,
+    pub(crate) tls: &'a Rc<Current>,
     pub(crate) wheel: &'a Rc<Wheel>,
     /// This worker's index.
     pub(crate) worker: usize,

@@ -21,6 +21,8 @@ use crate::mirror::send::pace::Pace;
 use crate::signals::Signals;
 use crate::stats::Stats;
 use crate::stats::mirror::unix_ms;
+use crate::tls;
+use crate::tls::reload::Store;
 use crate::{cli, descriptors, log};
 
 /// How often it looks whether all is done.
@@ -169,6 +171,7 @@ async fn start(config: &Arc<Config>, jobs: &mut [Job], stats: &Stats) -> anyhow:
         let cluster = config.clusters.get(mirror.cluster)?;
         Some(Wanted { index: mirror.cluster, cluster, awaited: true })
     });
+    let (certificates, _) = Store::load(config, tls::reload::Wanted::Clusters)?;
     let (addresses, _) = discovery::start(wanted, &stats.control).await;
     for ((job, mirror), addresses) in jobs.iter_mut().zip(mirrors).zip(addresses) {
         let started = Durable::start(Plan {
@@ -176,6 +179,7 @@ async fn start(config: &Arc<Config>, jobs: &mut [Job], stats: &Stats) -> anyhow:
             mirror: job.mirror,
             stats,
             addresses,
+            tls: certificates.unchanging(),
             pace: &Pace::new(mirror.max_connections),
             own_address: own_address(false),
             waits: false,

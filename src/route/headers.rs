@@ -11,7 +11,9 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request, response};
 
+use super::client_certificate;
 use super::reply::LocalReply;
+use crate::tls::Secured;
 
 const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -50,6 +52,8 @@ pub(crate) struct Received<'a> {
     pub(crate) conventions: &'a Conventions,
     /// The client's address without port.
     pub(crate) peer: std::net::IpAddr,
+    /// The client's TLS; `None` is a plain connection.
+    pub(crate) secured: Option<&'a Secured>,
     /// Whether a body follows.
     pub(crate) has_body: bool,
     /// Largest head in bytes.
@@ -76,7 +80,8 @@ pub(crate) fn to_upstream(head: &mut request::Parts, received: Received<'_>) -> 
     }
     set_framing(&mut head.headers, received.has_body)?;
     if let Some(envoy) = envoy {
-        add_envoy_headers(&mut head.headers, envoy, received.peer);
+        add_envoy_headers(&mut head.headers, envoy, received);
+        client_certificate::forward(&mut head.headers, &envoy.client_cert, received.secured);
     }
     // Origin-form, from the very bytes of the target; never rebuilt.
     head.uri = head.uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
@@ -218,6 +223,11 @@ fn connection_tokens(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|token| token.trim().to_ascii_lowercase()).collect()
 }
 
+/// Removes a header and keeps the others in their order.
+pub(super) fn without(headers: &mut HeaderMap, name: &HeaderName) {
+    rebuild(headers, |other, _| other == name);
+}
+
 pub(super) fn rebuild(headers: &mut HeaderMap, goes: impl Fn(&HeaderName, &HeaderValue) -> bool) {
     let old = std::mem::take(headers);
     headers.reserve(old.len() + 4);
@@ -256,14 +266,14 @@ fn set_framing(headers: &mut HeaderMap, has_body: bool) -> Result<(), LocalReply
     Ok(())
 }
 
-fn add_envoy_headers(headers: &mut HeaderMap, envoy: &EnvoyConventions, peer: std::net::IpAddr) {
+fn add_envoy_headers(headers: &mut HeaderMap, envoy: &EnvoyConventions, received: Received<'_>) {
     if envoy.use_remote_address {
         let mut list: Vec<u8> = Vec::new();
         for value in headers.get_all(X_FORWARDED_FOR) {
             list.extend_from_slice(value.as_bytes());
             list.push(b',');
         }
-        let peer = peer.to_canonical().to_string();
+        let peer = received.peer.to_canonical().to_string();
         list.extend_from_slice(peer.as_bytes());
         if let (Ok(list), Ok(peer)) = (HeaderValue::from_bytes(&list), HeaderValue::from_str(&peer)) {
             headers.insert(X_FORWARDED_FOR, list);
@@ -271,7 +281,8 @@ fn add_envoy_headers(headers: &mut HeaderMap, envoy: &EnvoyConventions, peer: st
         }
     }
     if envoy.use_remote_address || !headers.contains_key(X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        let scheme = if received.secured.is_some() { "https" } else { "http" };
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     }
     // An edge proxy does not trust a client's id.
     if envoy.generate_request_id && (envoy.use_remote_address || !headers.contains_key(X_REQUEST_ID)) {
@@ -299,7 +310,7 @@ mod tests {
         let protocols = &ClientHttp::default();
         to_upstream(
             &mut head,
-            Received { conventions, peer: PEER, has_body, head_max: 60 << 10, protocols },
+            Received { conventions, peer: PEER, secured: None, has_body, head_max: 60 << 10, protocols },
         )?;
         Ok(head)
     }

@@ -5,6 +5,7 @@
 //! proxy's own (`reply`, `redirect`). Runs on the worker.
 
 pub(crate) mod changes;
+mod client_certificate;
 pub(crate) mod grpc;
 pub(crate) mod headers;
 pub(crate) mod matching;

@@ -16,12 +16,13 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 
 use super::accept::Accepted;
-use super::io::{ClientIo, Order, Watched};
+use super::io::{ClientIo, OpenTls, Order, Watched};
 use crate::exchange::{Client, Core, Departure, Detached, exchange};
 use crate::executor::LocalExecutor;
 use crate::limits;
 use crate::stats::HttpStats;
 use crate::stats::counter::Counter;
+use crate::tls::{Stream, server};
 
 /// Client connections of the process so far: each has a number, for format strings. Touched once a connection.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
@@ -85,6 +86,10 @@ impl Connections {
         watched: Rc<Watched>,
     ) {
         let Some(builder) = self.builders.get(watched.listener) else { return };
+        let Some(server::Accepted { stream, secured }) = self.handshake(stream, &watched).await else {
+            return watched.ended(self.core.lifecycle.asks_to_leave());
+        };
+        let _tls = secured.as_ref().and_then(|_| OpenTls::count(&watched));
         let core = Rc::clone(&self.core);
         let listener = watched.listener;
         let own = Rc::clone(&watched);
@@ -97,6 +102,7 @@ impl Connections {
                 peer,
                 local,
                 connection,
+                secured: secured.clone(),
                 active: Rc::clone(&own.active),
                 departure: Rc::clone(&departure),
                 retiring: Rc::clone(&own.retiring),
@@ -122,6 +128,20 @@ impl Connections {
         if ended.as_ref().is_err_and(|error| is_protocol_error(error.as_ref())) {
             watched.http().inspect(|http| count_malformed(http));
         }
+    }
+
+    /// Ends the client's TLS, if the listener has any. `None`: it failed, or the worker drains.
+    async fn handshake(&self, stream: TcpStream, watched: &Watched) -> Option<server::Accepted> {
+        let Some(tls) = self.core.tls.listener(watched.listener) else {
+            return Some(server::Accepted { stream: Stream::Plain(stream), secured: None });
+        };
+        let mut handshake = pin!(tls.accept(stream, &watched.http()?.tls));
+        // Nothing was asked yet: whatever the order is, the connection may close.
+        poll_fn(|cx| match watched.poll_order(cx) {
+            Some(_) => Poll::Ready(None),
+            None => handshake.as_mut().poll(cx),
+        })
+        .await
     }
 
     /// Lets every connection finish what is in progress and close.

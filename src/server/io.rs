@@ -9,10 +9,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::limits;
+use crate::stats::tls::TlsStats;
 use crate::stats::{HttpStats, WorkerStats};
+use crate::tls::Stream;
 
 /// What a connection is told from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,16 +193,34 @@ impl Watched {
     }
 }
 
-/// A client's TCP stream under watch.
+/// A connection with TLS is open.
+pub(super) struct OpenTls<'a>(&'a TlsStats);
+
+impl<'a> OpenTls<'a> {
+    pub(super) fn count(watched: &'a Watched) -> Option<Self> {
+        let tls = &watched.http()?.tls;
+        tls.cx_total.inc();
+        tls.cx_active.inc();
+        Some(Self(tls))
+    }
+}
+
+impl Drop for OpenTls<'_> {
+    fn drop(&mut self) {
+        self.0.cx_active.dec();
+    }
+}
+
+/// A client's stream under watch.
 #[derive(Debug)]
 pub(super) struct ClientIo {
-    stream: TcpStream,
+    stream: Stream,
     watched: Rc<Watched>,
     first: bool,
 }
 
 impl ClientIo {
-    pub(super) fn new(stream: TcpStream, watched: Rc<Watched>) -> Self {
+    pub(super) fn new(stream: Stream, watched: Rc<Watched>) -> Self {
         Self { stream, watched, first: true }
     }
 }

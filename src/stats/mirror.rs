@@ -66,11 +66,13 @@ pub(crate) enum Outcome {
     Repeated,
     /// Its bytes in the backlog are damaged.
     FailedDamaged,
+    /// The TLS handshake failed.
+    FailedTls,
 }
 
 impl Outcome {
     /// Every outcome, in the order of the counters.
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::Delivered,
         Self::Deduplicated,
         Self::Partial,
@@ -98,6 +100,7 @@ impl Outcome {
         Self::ExpiredSkipped,
         Self::Repeated,
         Self::FailedDamaged,
+        Self::FailedTls,
     ];
 
     /// The labels `outcome` and `reason` of `mimir_mirror_requests_total`.
@@ -130,6 +133,7 @@ impl Outcome {
             Self::ExpiredSkipped => ("expired", "skipped"),
             Self::Repeated => ("repeated", ""),
             Self::FailedDamaged => ("failed", "damaged"),
+            Self::FailedTls => ("failed", "tls"),
         }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod host;
 pub(crate) mod mirror;
 pub(crate) mod pairs;
 pub(crate) mod sums;
+pub(crate) mod tls;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +26,7 @@ use histogram::Histogram;
 use host::Hosts;
 use mirror::MirrorStats;
 use sums::MirrorSums;
+use tls::TlsStats;
 
 /// Everything that can be read, for the admin thread and the control thread.
 #[derive(Debug)]
@@ -142,6 +144,7 @@ pub(crate) struct HttpStats {
     pub(crate) trailers_dropped: Counter,
     /// From the request's head to the end of its answer.
     pub(crate) rq_time: Histogram,
+    pub(crate) tls: TlsStats,
 }
 
 /// Envoy's `cluster.<name>.*`.
@@ -190,6 +193,7 @@ pub(crate) struct ClusterStats {
     pub(crate) external: AnswerStats,
     /// Copies.
     pub(crate) internal: AnswerStats,
+    pub(crate) tls: TlsStats,
 }
 
 /// Answers of a cluster, by status, with their time.
@@ -229,6 +233,9 @@ pub(crate) struct ControlStats {
     pub(crate) listeners: Vec<AcceptStats>,
     /// From the process' start until its listeners were open.
     pub(crate) initialization: Histogram,
+    /// Listeners and clusters that were given new certificates, and that could not be.
+    pub(crate) certificates_renewed: Counter,
+    pub(crate) certificates_refused: Counter,
 }
 
 impl ControlStats {
@@ -237,6 +244,8 @@ impl ControlStats {
             clusters: config.clusters.iter().map(|_| DiscoveryStats::default()).collect(),
             listeners: config.listeners.iter().map(|_| AcceptStats::default()).collect(),
             initialization: Histogram::default(),
+            certificates_renewed: Counter::default(),
+            certificates_refused: Counter::default(),
         }
     }
 }

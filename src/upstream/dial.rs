@@ -1,4 +1,4 @@
-//! Opens a TCP connection, for requests and for copies alike. The function is all that the two share.
+//! Opens a connection, for requests and for copies alike. The function is all that the two share.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
+
+use crate::stats::tls::TlsStats;
+use crate::tls::client::Offer;
+use crate::tls::{Stream, Transport};
 
 /// After this much silence the kernel asks whether the peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -17,18 +21,43 @@ pub(crate) enum DialError {
     Failed,
     /// Not established in time.
     Timeout,
+    /// The TLS handshake failed; why is counted and logged.
+    Tls,
 }
 
-/// Connects within `timeout`. `send_buffer` is asked of the kernel in bytes; without it the kernel chooses.
-pub(crate) async fn dial(
-    address: SocketAddr,
-    timeout: Duration,
-    send_buffer: Option<usize>,
-) -> Result<TcpStream, DialError> {
-    let connected = tokio::time::timeout(timeout, connect(address, send_buffer)).await;
-    connected.map_err(|_| DialError::Timeout)?.map_err(|error| {
+/// What a connection shall be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// Longest time until it is established, TLS included.
+    pub(crate) timeout: Duration,
+    /// Asked of the kernel in bytes; without it the kernel chooses.
+    pub(crate) send_buffer: Option<usize>,
+    pub(crate) tls: &'a Transport,
+    /// The `Host` of the request, for clusters that are asked for it by that name.
+    pub(crate) host: Option<&'a str>,
+    /// HTTP/2 will be spoken: TLS offers it.
+    pub(crate) http2: bool,
+    /// Where its handshake counts.
+    pub(crate) stats: Option<&'a TlsStats>,
+}
+
+/// Connects to `address`.
+pub(crate) async fn dial(address: SocketAddr, wanted: Wanted<'_>) -> Result<Stream, DialError> {
+    let connected = tokio::time::timeout(wanted.timeout, establish(address, wanted)).await;
+    connected.map_err(|_| DialError::Timeout)?
+}
+
+async fn establish(address: SocketAddr, wanted: Wanted<'_>) -> Result<Stream, DialError> {
+    let stream = connect(address, wanted.send_buffer).await.map_err(|error| {
         tracing::debug!(%address, %error, "cannot connect");
         DialError::Failed
+    })?;
+    let Some(tls) = wanted.tls.client() else { return Ok(Stream::Plain(stream)) };
+    let offer = Offer { host: wanted.host, http2: wanted.http2, stats: wanted.stats };
+    let secured = tls.connect(stream, address.ip(), offer).await;
+    secured.map_err(|error| {
+        tracing::debug!(%address, %error, "the TLS handshake failed");
+        DialError::Tls
     })
 }
 

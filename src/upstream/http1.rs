@@ -33,6 +33,8 @@ pub(super) struct Pool<B> {
 struct Connection<B> {
     sender: SendRequest<B>,
     to: Connected,
+    /// The request's `Host`, where the cluster is asked for it by that name.
+    name: Option<Box<str>>,
     idle_since: Instant,
     life: Rc<Life>,
 }
@@ -60,10 +62,13 @@ where
         })
     }
 
-    /// The idle connection to `host` that was used last.
-    pub(super) fn checkout(self: &Rc<Self>, host: &Rc<Host>) -> Option<Lease<B>> {
+    /// The idle connection to `host`, asked for by this name, that was used last.
+    pub(super) fn checkout(self: &Rc<Self>, host: &Rc<Host>, name: Option<&str>) -> Option<Lease<B>> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(at) = idle.iter().rposition(|connection| Rc::ptr_eq(connection.to.host(), host)) {
+        let fits = |connection: &Connection<B>| {
+            Rc::ptr_eq(connection.to.host(), host) && connection.name.as_deref() == name
+        };
+        while let Some(at) = idle.iter().rposition(fits) {
             let connection = idle.remove(at);
             if connection.sender.is_ready() && !self.is_old(&connection) {
                 return Some(Lease { pool: Rc::clone(self), connection });
@@ -73,7 +78,12 @@ where
     }
 
     /// Begins to speak HTTP/1.1 on a new connection.
-    pub(super) async fn adopt(self: &Rc<Self>, io: UpstreamIo, host: &Rc<Host>) -> Result<Lease<B>, Failure> {
+    pub(super) async fn adopt(
+        self: &Rc<Self>,
+        io: UpstreamIo,
+        host: &Rc<Host>,
+        name: Option<Box<str>>,
+    ) -> Result<Lease<B>, Failure> {
         let life = io.life();
         let handshake = Builder::new()
             .max_buf_size(limits::READ_BUFFER_MAX)
@@ -90,7 +100,8 @@ where
                 counters.get().inspect(|stats| stats.cx_protocol_error.inc());
             }
         });
-        let connection = Connection { sender, to: Connected::to(host), idle_since: Instant::now(), life };
+        let connection =
+            Connection { sender, to: Connected::to(host), name, idle_since: Instant::now(), life };
         Ok(Lease { pool: Rc::clone(self), connection })
     }
 

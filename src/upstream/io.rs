@@ -13,14 +13,14 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::stats::{ClusterStats, WorkerStats};
+use crate::tls::Stream;
 
-/// A TCP stream whose write errors wait for its reads.
+/// A stream whose write errors wait for its reads.
 #[derive(Debug)]
 pub(crate) struct UpstreamIo {
-    stream: TcpStream,
+    stream: Stream,
     write_failed: bool,
     counters: Rc<Counters>,
     life: Rc<Life>,
@@ -92,9 +92,14 @@ impl Counters {
 
 impl UpstreamIo {
     /// An established connection, counted as such until it is dropped.
-    pub(crate) fn new(stream: TcpStream, counters: Rc<Counters>) -> Self {
+    pub(crate) fn new(stream: Stream, counters: Rc<Counters>) -> Self {
         counters.get().inspect(|stats| stats.cx_active.inc());
         Self { stream, write_failed: false, counters, life: Life::begin() }
+    }
+
+    /// Over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
     }
 
     /// What is known of the connection, for whoever uses it.
@@ -168,8 +173,14 @@ impl AsyncWrite for UpstreamIo {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.write_failed {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_flush(cx).map(|flushed| {
+            self.write_failed |= flushed.is_err();
+            Ok(())
+        })
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

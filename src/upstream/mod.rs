@@ -25,7 +25,8 @@ use hyper::body::Incoming;
 
 use crate::cluster::{Asked, Endpoints, Host};
 use crate::stats::WorkerStats;
-use dial::DialError;
+use crate::tls::Transport;
+use dial::{DialError, Wanted};
 use dialing::Dialing;
 use io::{Counters, UpstreamIo};
 
@@ -73,6 +74,7 @@ pub(crate) struct Upstream<B> {
     http1: Rc<http1::Pool<B>>,
     http2: http2::Pool<B>,
     dialing: Rc<Dialing>,
+    tls: Transport,
     counters: Rc<Counters>,
 }
 
@@ -102,6 +104,7 @@ where
         endpoints: Rc<Endpoints>,
         connect_timeout: Duration,
         http: &UpstreamHttp,
+        tls: Transport,
         stats: Arc<WorkerStats>,
     ) -> Rc<Self> {
         let counters = Rc::new(Counters { stats, cluster });
@@ -112,6 +115,7 @@ where
             http1: http1::Pool::new(http, Rc::clone(&counters)),
             http2: http2::Pool::new(http, Rc::clone(&counters)),
             dialing: Rc::default(),
+            tls,
             counters,
         })
     }
@@ -157,7 +161,8 @@ where
         mut request: Request<B>,
         repeat: &impl Repeat<B>,
     ) -> Result<(Response<Incoming>, http1::Lease<B>), Failure> {
-        if let Some(mut lease) = self.http1.checkout(host) {
+        let name = self.tls.host_of(&request);
+        if let Some(mut lease) = self.http1.checkout(host, name.as_deref()) {
             repeat.keep(&request, false);
             let received = lease.received();
             match lease.attempt(request).await {
@@ -170,8 +175,8 @@ where
                 }
             }
         }
-        let io = self.pend(host, connect(host, self.connect_timeout, Rc::clone(&self.counters))).await?;
-        let mut lease = self.http1.adopt(io, host).await?;
+        let io = self.pend(host, self.connect(host, name.as_deref(), false)).await?;
+        let mut lease = self.http1.adopt(io, host, name).await?;
         let answer = lease.attempt(request).await.map_err(|_| Failure::Closed)?;
         Ok((answer, lease))
     }
@@ -220,13 +225,44 @@ where
             let dial = || {
                 let (upstream, host) = (Rc::clone(self), Rc::clone(host));
                 async move {
-                    let io = connect(&host, upstream.connect_timeout, Rc::clone(&upstream.counters)).await?;
-                    upstream.http2.adopt(io, &host, false).await
+                    let io = upstream.connect(&host, None, true).await?;
+                    let secure = io.is_secure();
+                    upstream.http2.adopt(io, &host, secure).await
                 }
             };
             self.pend(host, self.dialing.wait(host.address(), self.http2.streams(), dial)).await?;
         }
         Err(Failure::Closed)
+    }
+
+    /// A new connection, asked for by this name if the cluster is asked for by the request's `Host`.
+    async fn connect(&self, host: &Host, name: Option<&str>, http2: bool) -> Result<UpstreamIo, Failure> {
+        let stats = self.counters.get();
+        stats.inspect(|stats| stats.cx_total.inc());
+        host.stats.cx_total.inc();
+        let begun = Instant::now();
+        let wanted = Wanted {
+            timeout: self.connect_timeout,
+            send_buffer: None,
+            tls: &self.tls,
+            host: name,
+            http2,
+            stats: stats.map(|stats| &stats.tls),
+        };
+        let dialed = dial::dial(host.address(), wanted).await;
+        let dialed = dialed.inspect_err(|_| host.stats.cx_connect_fail.inc());
+        let stream = dialed.map_err(|error| match error {
+            DialError::Timeout => {
+                stats.inspect(|stats| stats.cx_connect_timeout.inc());
+                Failure::ConnectTimeout
+            }
+            DialError::Failed | DialError::Tls => {
+                stats.inspect(|stats| stats.cx_connect_fail.inc());
+                Failure::Connect
+            }
+        })?;
+        stats.inspect(|stats| stats.cx_connect.record(begun.elapsed()));
+        Ok(UpstreamIo::new(stream, Rc::clone(&self.counters)))
     }
 
     /// A request waits for a connection.
@@ -270,28 +306,6 @@ impl Drop for Waiting<'_> {
         self.0.get().inspect(|stats| stats.rq_pending_active.dec());
         self.1.stats.rq_pending_active.dec();
     }
-}
-
-/// A new connection.
-async fn connect(host: &Host, timeout: Duration, counters: Rc<Counters>) -> Result<UpstreamIo, Failure> {
-    let stats = counters.get();
-    stats.inspect(|stats| stats.cx_total.inc());
-    host.stats.cx_total.inc();
-    let begun = Instant::now();
-    let dialed = dial::dial(host.address(), timeout, None).await;
-    let dialed = dialed.inspect_err(|_| host.stats.cx_connect_fail.inc());
-    let stream = dialed.map_err(|error| match error {
-        DialError::Timeout => {
-            stats.inspect(|stats| stats.cx_connect_timeout.inc());
-            Failure::ConnectTimeout
-        }
-        DialError::Failed => {
-            stats.inspect(|stats| stats.cx_connect_fail.inc());
-            Failure::Connect
-        }
-    })?;
-    stats.inspect(|stats| stats.cx_connect.record(begun.elapsed()));
-    Ok(UpstreamIo::new(stream, Rc::clone(&counters)))
 }
 
 impl<B> Lease<B> {

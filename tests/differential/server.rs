@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::dsl::fault::Faulty;
 use crate::dsl::h2_upstream::Seen;
 use crate::dsl::http1::Message;
+use crate::dsl::tls::TlsUpstream;
 use crate::dsl::{H2Upstream, Upstream};
 
 /// A server of a scenario. Others than HTTP/1.1 in clear put what they got into the form of [`Message`].
@@ -32,6 +33,17 @@ impl Server for H2Upstream {
 
     fn messages(&self) -> Vec<Message> {
         self.seen().iter().map(Seen::message).collect()
+    }
+}
+
+/// What TLS said stands in the header `x-tls` of the first request of a connection.
+impl Server for TlsUpstream {
+    fn address(&self) -> SocketAddr {
+        TlsUpstream::address(self)
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        self.inner.requests()
     }
 }
 

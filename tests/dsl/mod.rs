@@ -35,6 +35,7 @@ pub(crate) mod relay;
 pub(crate) mod request;
 pub(crate) mod streams;
 pub(crate) mod task;
+pub(crate) mod tls;
 pub(crate) mod tmpfs;
 pub(crate) mod treatment;
 pub(crate) mod upstream;

@@ -16,7 +16,8 @@ use crate::shell;
 pub(crate) const ENVOY_VERSION: &str = "1.40.0";
 
 /// Programs that must be on `PATH`, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
+    ("curl", "curl"),
     ("h2load", "nghttp2-client"),
     ("prometheus", "prometheus"),
     ("python3", "python3"),

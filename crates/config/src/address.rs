@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{Endpoint, Host};
 
-/// `http://host[:port]`, taken apart.
+/// `http://host[:port]` or `https://host[:port]`, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     pub(crate) endpoint: Endpoint,
@@ -12,6 +12,8 @@ pub(crate) struct Url {
     pub(crate) authority: String,
     /// The host alone, without brackets.
     pub(crate) host: String,
+    /// Over TLS.
+    pub(crate) https: bool,
 }
 
 /// Why a text is not a usable URL: the message and the remedy.
@@ -20,21 +22,16 @@ pub(crate) type BadUrl = (&'static str, String);
 /// Reads an upstream's URL.
 ///
 /// # Errors
-/// Anything but `http://host[:port]` with at most a `/` behind it. The text itself is not repeated: it may
+/// Anything but `http://host[:port]`, or the same with `https`, with at most a `/` behind it. The text itself is not repeated: it may
 /// carry a password.
 pub(crate) fn url(text: &str) -> Result<Url, BadUrl> {
     let form = "write `http://host:port`";
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(("has no scheme", format!("{form}, for example `http://mimir-secondary:8080`")));
     };
-    if scheme.eq_ignore_ascii_case("https") {
-        return Err((
-            "https is not supported by this version",
-            format!("{form}; for TLS put a TLS client proxy between the two"),
-        ));
-    }
-    if !scheme.eq_ignore_ascii_case("http") {
-        return Err(("the scheme is not http", form.to_owned()));
+    let https = scheme.eq_ignore_ascii_case("https");
+    if !https && !scheme.eq_ignore_ascii_case("http") {
+        return Err(("the scheme is not http or https", form.to_owned()));
     }
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if authority.contains('@') {
@@ -51,14 +48,14 @@ pub(crate) fn url(text: &str) -> Result<Url, BadUrl> {
     }
     let (host, port) =
         split_port(authority).ok_or_else(|| ("the port is not a number from 1 to 65535", form.to_owned()))?;
-    let port = port.unwrap_or(80);
+    let port = port.unwrap_or(if https { 443 } else { 80 });
     if port == 0 {
         return Err(("the port is not a number from 1 to 65535", form.to_owned()));
     }
     let endpoint =
         Endpoint::new(parse_host(host).ok_or_else(|| ("the host is not valid", form.to_owned()))?, port);
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Url { endpoint, authority: authority.to_ascii_lowercase(), host: bare.to_ascii_lowercase() })
+    Ok(Url { endpoint, authority: authority.to_ascii_lowercase(), host: bare.to_ascii_lowercase(), https })
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`; `None` if the port is no number.
@@ -134,7 +131,6 @@ mod tests {
     fn other_urls_are_refused_without_repeating_them() {
         for text in [
             "mimir:8080",
-            "https://mimir",
             "ftp://mimir",
             "http://u:hunter2@mimir",
             "http://mimir/api",

@@ -22,6 +22,7 @@ mod protocol;
 mod retry;
 mod route;
 mod targets;
+mod tls;
 
 use std::net::SocketAddr;
 
@@ -53,6 +54,11 @@ pub use protocol::{
 pub use retry::{RetryOn, RetryPolicy};
 pub use route::{CopyHost, Domain, Fraction, HeaderMutation, MirrorPolicy, Route, VirtualHost};
 pub use targets::{StripPort, TargetRules};
+pub use tls::{
+    CIPHER_SUITES, CURVES, Certificate, ClientCertDetails, ClientCertificates, ClusterTls, DataSource,
+    ForwardClientCert, ListenerTls, NameMatch, NamePattern, Names, Resumption, ServerName, ServerTls,
+    SubjectName, SubjectNameKind, TlsChain, TlsParameters, TlsVersion, Trust, Verification,
+};
 
 /// A whole configuration, checked: every index below is in range, every name is unique in its kind.
 #[derive(Debug, Clone)]
@@ -112,6 +118,8 @@ pub struct Listener {
     pub socket: ListenerSocket,
     /// What is done with its requests.
     pub http: HttpManager,
+    /// Its certificates; `None` is plain HTTP.
+    pub tls: Option<ListenerTls>,
 }
 
 impl Listener {

@@ -9,6 +9,10 @@ use crate::tree::{Entry, Node, Value};
 const REDACTED: &str = "[redacted]";
 /// Settings whose value is a secret.
 const SETTINGS: [&str; 2] = ["password", "bearer"];
+/// Messages whose inline data is a secret: the key of a certificate.
+const KEYS: [&str; 2] = ["private_key", "privateKey"];
+/// Where a data source keeps its data.
+const INLINE: [&str; 4] = ["inline_string", "inlineString", "inline_bytes", "inlineBytes"];
 /// Headers whose value is a secret.
 const HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
 
@@ -40,12 +44,32 @@ pub(crate) fn document(node: &Node) -> Json {
         Value::List(items) => Json::Array(items.iter().map(document).collect()),
         Value::Map(entries) => {
             let pairs = entries.iter().map(|entry| {
-                let value =
-                    if is_secret(entry, entries) { Json::from(REDACTED) } else { document(&entry.node) };
+                let value = if is_secret(entry, entries) {
+                    Json::from(REDACTED)
+                } else if KEYS.contains(&&*entry.key) {
+                    without_data(document(&entry.node))
+                } else {
+                    document(&entry.node)
+                };
                 (entry.key.to_string(), value)
             });
             Json::Object(pairs.collect::<Map<_, _>>())
         }
+    }
+}
+
+/// A private key's data source: where it comes from is shown, what it holds is not.
+fn without_data(mut source: Json) -> Json {
+    match source.as_object_mut() {
+        Some(fields) => {
+            for name in INLINE {
+                if let Some(data) = fields.get_mut(name) {
+                    *data = Json::from(REDACTED);
+                }
+            }
+            source
+        }
+        None => Json::from(REDACTED),
     }
 }
 
@@ -58,13 +82,20 @@ fn without_userinfo(text: &str) -> String {
     }
 }
 
+/// A private key that is written in place.
+fn is_inline_key(entry: &Entry) -> bool {
+    let inline = |field: &Entry| INLINE.contains(&&*field.key);
+    let written = |node: &Node| matches!(&node.value, Value::Map(fields) if fields.iter().any(inline));
+    KEYS.contains(&&*entry.key) && written(&entry.node)
+}
+
 /// Hides the secrets of a tree in the text that it came from.
 pub(crate) fn hide(node: &Node, source: &mut Source) {
     match &node.value {
         Value::List(items) => items.iter().for_each(|item| hide(item, source)),
         Value::Map(entries) => {
             for entry in entries {
-                if is_secret(entry, entries) {
+                if is_secret(entry, entries) || is_inline_key(entry) {
                     source.hide(entry.node.span.start, entry.node.span.end);
                 } else {
                     hide(&entry.node, source);
@@ -82,11 +113,16 @@ pub(crate) fn hide(node: &Node, source: &mut Source) {
 pub(crate) fn hide_by_line(source: &mut Source) {
     let mut start = 0;
     let mut spans = Vec::new();
+    let mut in_key = false;
     for line in source.shown.split_inclusive('\n') {
         let lower = line.to_ascii_lowercase();
-        let words = SETTINGS.iter().chain(&HEADERS).chain(&["://"]);
+        let words = SETTINGS.iter().chain(&HEADERS).chain(&["://", "inline_bytes", "inlinebytes"]);
         let first = words.filter_map(|word| lower.find(word).map(|at| at + word.len())).min();
-        if let Some(at) = first {
+        in_key |= lower.contains("begin") && lower.contains("private key");
+        if in_key {
+            spans.push((start, start + line.trim_end().len()));
+            in_key = !lower.contains("end ");
+        } else if let Some(at) = first {
             spans.push((start + at, start + line.trim_end().len()));
         }
         start += line.len();

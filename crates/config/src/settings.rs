@@ -8,11 +8,11 @@ use crate::native::access_log;
 use crate::parts::Place;
 use crate::read::{Field, Object, Unsupported};
 
-/// Settings of the design that this version does not have.
-pub(crate) const UNSUPPORTED: &[Unsupported] = &[Unsupported::new(
+/// Settings that only the native form has here.
+pub(crate) const UNSUPPORTED: &[Unsupported] = &[Unsupported::misplaced(
     "tls",
-    "connections to mirrors are plain HTTP",
-    "remove it; put a TLS client proxy in front of the mirror",
+    "belongs to the cluster",
+    "write its `transport_socket` with `UpstreamTlsContext`",
 )];
 
 /// Reads the settings that both forms share into a mirror that has its defaults. Returns what is to be completed when

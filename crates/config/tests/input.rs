@@ -100,10 +100,10 @@ fn an_error_in_a_flag_points_at_the_flag() {
         admin: Some("off".to_owned()),
         ..Flags::default()
     };
-    let error = load(&Input { flags, ..Input::default() }).expect_err("https");
+    let error = load(&Input { flags, ..Input::default() }).expect_err("a password");
     assert_eq!(
         error.first_line(),
-        "command line:1:79: mirrors[1].url: https is not supported by this version"
+        "command line:1:79: mirrors[1].url: credentials in a URL are not accepted"
     );
     assert!(!format!("{error}{error:?}").contains("hunter2"), "{error}");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use config::model::Discovery;
 
-use super::{Kind, Labels, Metrics, never, sanitized, sum};
+use super::{Kind, Labels, Metrics, never, sanitized, sum, tls};
 use crate::admin::View;
 use crate::stats::histogram::{Histogram, HistogramSum};
 use crate::stats::{AnswerStats, ClusterStats, DiscoveryStats};
@@ -98,6 +98,10 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
             let all = view.stats.threads().filter_map(|worker| worker.clusters.get(index));
             all.for_each(|cluster| read(cluster).add_to(&mut time));
             metrics.envoy_time(family, format!("cluster.{name}.{row}"), labels(), time);
+        }
+        if cluster.tls.is_some() {
+            let (text, labels) = (format!("cluster.{name}"), labels());
+            tls::Of { view, place: tls::Place::Cluster(index), text, labels }.collect(metrics);
         }
         never::cluster(&name, &labels, metrics);
         Answers::of(view, index).collect(&name, metrics);

@@ -34,6 +34,8 @@ const ROWS: &[Row] = &[
     ("downstream_cx_http1_active", Kind::Gauge, |s| s.cx_http1_active.get()),
     ("downstream_cx_http2_total", Kind::Counter, |s| s.cx_http2_total.get()),
     ("downstream_cx_http2_active", Kind::Gauge, |s| s.cx_http2_active.get()),
+    ("downstream_cx_ssl_total", Kind::Counter, |s| s.tls.cx_total.get()),
+    ("downstream_cx_ssl_active", Kind::Gauge, |s| s.tls.cx_active.get()),
     ("downstream_cx_protocol_error", Kind::Counter, |s| s.cx_protocol_error.get()),
     ("downstream_cx_rx_bytes_total", Kind::Counter, |s| s.cx_rx_bytes_total.get()),
     ("downstream_cx_tx_bytes_total", Kind::Counter, |s| s.cx_tx_bytes_total.get()),

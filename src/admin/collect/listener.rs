@@ -1,7 +1,7 @@
 //! Listeners: Envoy's `listener.<address>.*`, of the configured ones and of the admin listener.
 
 use super::http::{CLASS, PREFIX, Read, class};
-use super::{Kind, Labels, Metrics, Unit, Value, never, sanitized, sum};
+use super::{Kind, Labels, Metrics, Unit, Value, never, sanitized, sum, tls};
 use crate::admin::View;
 use crate::stats::HttpStats;
 use crate::stats::histogram::HistogramSum;
@@ -16,6 +16,8 @@ type Row = (&'static str, Kind, fn(&HttpStats) -> u64);
 const ROWS: &[Row] = &[
     ("downstream_cx_active", Kind::Gauge, |s| s.cx_active.get()),
     ("downstream_cx_destroy", Kind::Counter, |s| s.cx_destroy.get()),
+    ("downstream_cx_transport_socket_connect_timeout", Kind::Counter, |s| s.tls.timeout.get()),
+    ("no_filter_chain_match", Kind::Counter, |s| s.tls.no_filter_chain_match.get()),
 ];
 
 /// What each worker counts, after `worker_<number>.`
@@ -38,6 +40,10 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
         one.workers(metrics);
         one.answers(metrics);
         one.ours(&listener.name, metrics);
+        if listener.tls.is_some() {
+            let (text, labels) = (format!("listener.{}", one.address), one.labels());
+            tls::Of { view, place: tls::Place::Listener(index), text, labels }.collect(metrics);
+        }
     }
     if view.config.admin.is_some() {
         admin(&view.stats.admin, metrics);

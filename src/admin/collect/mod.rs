@@ -17,6 +17,7 @@ mod listener;
 mod mirror;
 mod never;
 mod server;
+mod tls;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -160,6 +161,7 @@ pub(crate) fn collect(view: &View) -> Metrics {
     listener::collect(view, &mut metrics);
     cluster::collect(view, &mut metrics);
     mirror::collect(view, &mut metrics);
+    tls::collect(view, &mut metrics);
     server::collect(view, &mut metrics);
     files::collect(view, &mut metrics);
     never::process(&mut metrics);

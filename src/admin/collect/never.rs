@@ -43,16 +43,13 @@ const HTTP: [(Kind, &str); 2] = [
     (
         Kind::Counter,
         "downstream_cx_delayed_close_timeout downstream_cx_http3_total \
-         downstream_cx_overload_disable_keepalive downstream_cx_ssl_total downstream_cx_upgrades_total \
+         downstream_cx_overload_disable_keepalive downstream_cx_upgrades_total \
          downstream_rq_failed_path_normalization downstream_rq_http3_total downstream_rq_max_duration_reached \
          downstream_rq_non_relative_path downstream_rq_overload_close \
          downstream_rq_redirected_with_normalized_path downstream_rq_rejected_via_ip_detection \
          downstream_rq_too_large downstream_rq_too_many_premature_resets rs_too_large",
     ),
-    (
-        Kind::Gauge,
-        "downstream_cx_http1_soft_drain downstream_cx_http3_active downstream_cx_ssl_active downstream_cx_upgrades_active",
-    ),
+    (Kind::Gauge, "downstream_cx_http1_soft_drain downstream_cx_http3_active downstream_cx_upgrades_active"),
 ];
 
 /// ... and of its router and tracer, which the admin listener has not.
@@ -69,9 +66,9 @@ const ROUTER: [(Kind, &str); 1] = [(
 const LISTENER: [(Kind, &str); 2] = [
     (
         Kind::Counter,
-        "downstream_cx_overload_reject downstream_cx_transport_socket_connect_timeout \
+        "downstream_cx_overload_reject \
          downstream_listener_filter_error downstream_listener_filter_remote_close downstream_pre_cx_timeout \
-         extension_config_missing network_extension_config_missing no_filter_chain_match",
+         extension_config_missing network_extension_config_missing",
     ),
     (Kind::Gauge, "downstream_pre_cx_active"),
 ];

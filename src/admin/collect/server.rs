@@ -1,11 +1,8 @@
 //! The process: Envoy's `server.*` and the managers' totals, and the build.
 
 use super::{Kind, Metrics, Unit, Value, sum};
-use crate::admin::{View, memory};
+use crate::admin::{View, certs, memory};
 use crate::stats::histogram::HistogramSum;
-
-/// What Envoy says where there is no certificate.
-const NO_CERTIFICATE: u64 = u32::MAX as u64;
 
 pub(super) fn collect(view: &View, metrics: &mut Metrics) {
     let mut gauge = |text: &str, n: u64| {
@@ -36,7 +33,7 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
         layers.iter().flat_map(|layer| &layer.entries).map(|(key, _)| key).collect();
     gauge("runtime.num_layers", layers.len() as u64);
     gauge("runtime.num_keys", keys.len() as u64);
-    gauge("server.days_until_first_cert_expiring", NO_CERTIFICATE);
+    gauge("server.days_until_first_cert_expiring", certs::days_until_first_expires(view));
     gauge("cluster_manager.active_clusters", clusters);
     gauge("listener_manager.total_listeners_active", listeners);
     gauge("listener_manager.workers_started", u64::from(lifecycle.is_live()));

@@ -20,6 +20,7 @@ use crate::limits;
 use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
 use crate::stats::mirror::unix_ms;
+use crate::tls::Materials;
 
 /// Places begin at the clock, so that they can be given before the backlog is open: later than those of an earlier
 /// process, unless the clock went back (then the backlog thread moves them), with room for this many a millisecond.
@@ -33,6 +34,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) stats: &'a Stats,
     /// Of the mirror's cluster.
     pub(crate) addresses: watch::Receiver<Members>,
+    pub(crate) tls: watch::Receiver<Arc<Materials>>,
     pub(crate) pace: &'a Arc<Pace>,
     pub(crate) own_address: HeaderValue,
     /// The process before this one has the backlog, until [`Durable::free`].
@@ -50,7 +52,7 @@ pub(crate) struct Durable {
 impl Durable {
     /// Starts both threads. `None` for a mirror whose delivery is not durable.
     pub(crate) fn start(plan: Plan<'_>) -> io::Result<Option<(Self, Gate)>> {
-        let Plan { config, mirror, stats, addresses, pace, own_address, waits } = plan;
+        let Plan { config, mirror, stats, addresses, tls, pace, own_address, waits } = plan;
         let Some(Mirror { name, delivery: Delivery::Durable(backlog), .. }) = config.mirrors.get(mirror)
         else {
             return Ok(None);
@@ -83,6 +85,7 @@ impl Durable {
             backlog: backlog.clone(),
             stats: Arc::clone(stats),
             addresses,
+            tls,
             pace: Arc::clone(pace),
             own_address,
             policies: Arc::clone(&policies),

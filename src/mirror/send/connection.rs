@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::answer::Answer;
 use super::verdict::Attempt;
@@ -20,7 +19,8 @@ use crate::limits;
 
 use crate::mirror::ledger::Outcome;
 use crate::stats::ClusterStats;
-use crate::upstream::dial::{self, DialError};
+use crate::tls::Stream;
+use crate::upstream::dial::{self, DialError, Wanted};
 
 /// Bytes taken from the kernel at a time; answers to writes are small.
 const READ_CHUNK: usize = 8 << 10;
@@ -50,7 +50,7 @@ pub(super) async fn run<L: Load>(sender: Rc<Sender<L>>, pause: Duration) {
     }
 }
 
-async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, Rc<Host>), Outcome> {
+async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(Stream, Rc<Host>), Outcome> {
     let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
     let Some(host) = sender.settings.endpoints.pick() else {
         stats.inspect(|stats| stats.cx_none_healthy.inc());
@@ -59,8 +59,15 @@ async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, Rc<Host>), Out
     host.stats.cx_total.inc();
     let begun = Instant::now();
     stats.inspect(|stats| stats.rq_pending_active.inc());
-    let buffer = Some(limits::MIRROR_SEND_BUFFER);
-    let dialed = dial::dial(host.address(), sender.settings.connect_timeout, buffer).await;
+    let wanted = Wanted {
+        timeout: sender.settings.connect_timeout,
+        send_buffer: Some(limits::MIRROR_SEND_BUFFER),
+        tls: &sender.settings.tls,
+        host: None,
+        http2: false,
+        stats: stats.map(|stats| &stats.tls),
+    };
+    let dialed = dial::dial(host.address(), wanted).await;
     if dialed.is_err() {
         host.stats.cx_connect_fail.inc();
     }
@@ -76,7 +83,7 @@ async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, Rc<Host>), Out
                 stats.cx_connect.record(begun.elapsed());
             }
             Err(DialError::Timeout) => stats.cx_connect_timeout.inc(),
-            Err(DialError::Failed) => stats.cx_connect_fail.inc(),
+            Err(DialError::Failed | DialError::Tls) => stats.cx_connect_fail.inc(),
         }
         if let Err(error) = &dialed {
             // Envoy's books have it as a connection that began and ended.
@@ -87,13 +94,14 @@ async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(TcpStream, Rc<Host>), Out
     dialed.map(|stream| (stream, host)).map_err(|error| match error {
         DialError::Timeout => Outcome::FailedConnectTimeout,
         DialError::Failed => Outcome::FailedConnect,
+        DialError::Tls => Outcome::FailedTls,
     })
 }
 
 struct Connection<'a, L> {
     sender: &'a Rc<Sender<L>>,
     stats: Option<&'a ClusterStats>,
-    stream: TcpStream,
+    stream: Stream,
     to: Connected,
     slot: &'a Rc<Slot<L>>,
     deadline: Deadline,
@@ -107,7 +115,7 @@ struct Connection<'a, L> {
 }
 
 impl<'a, L: Load> Connection<'a, L> {
-    fn new(sender: &'a Rc<Sender<L>>, stream: TcpStream, host: &Rc<Host>, slot: &'a Rc<Slot<L>>) -> Self {
+    fn new(sender: &'a Rc<Sender<L>>, stream: Stream, host: &Rc<Host>, slot: &'a Rc<Slot<L>>) -> Self {
         let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
         let (deadline, established) = (sender.settings.wheel.deadline(), Instant::now());
         let to = Connected::to(host);
@@ -288,6 +296,10 @@ impl<'a, L: Load> Connection<'a, L> {
                 }
                 Poll::Pending => break,
             }
+        }
+        if cursor.is_done() && !answer.is_over() {
+            // With TLS, what was taken may still wait for the socket. What goes wrong, reading tells.
+            let _ = Pin::new(&mut self.stream).poll_flush(cx);
         }
         ready!(self.poll_answer(cx, answer))?;
         if !cursor.is_done() {

@@ -26,6 +26,7 @@ use crate::cluster::Endpoints;
 use crate::deadline::Wheel;
 use crate::limits;
 use crate::stats::WorkerStats;
+use crate::tls::Transport;
 pub(crate) use copy::{Copy, Load};
 use pace::{Leave, Share};
 pub(crate) use verdict::{Attempt, Meaning};
@@ -43,6 +44,7 @@ pub(super) struct Settings {
     pub(super) endpoints: Rc<Endpoints>,
     pub(super) ledger: Rc<Ledger>,
     pub(super) stats: Arc<WorkerStats>,
+    pub(super) tls: Transport,
     pub(super) wheel: Rc<Wheel>,
     /// This thread's share of what the mirror may be sent at a time.
     pub(super) share: Share,

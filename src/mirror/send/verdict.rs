@@ -46,6 +46,7 @@ impl Attempt {
             | Outcome::FailedTimeout
             | Outcome::FailedConnect
             | Outcome::FailedConnectTimeout
+            | Outcome::FailedTls
             | Outcome::FailedNoEndpoint
             | Outcome::FailedReset
             | Outcome::FailedProtocol => Meaning::Trouble,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::route::{percent, route_changes, route_match, route_reply};
-use super::{ConvertError, Notes, access_log, headers, native, process, protocol, value};
+use super::{ConvertError, Notes, access_log, headers, native, process, protocol, tls_envoy, value};
 use crate::envoy::METADATA_KEY;
 use crate::model::{
     Action, Cluster, Config, Conventions, CopyHost, Domain, EnvoyConventions, Forward, Fraction, HttpManager,
@@ -98,7 +98,7 @@ fn listener(config: &Config, listener: &Listener, notes: &mut Notes) -> Value {
         map.insert("metadata".to_owned(), metadata(json!({ "conventions": "none" })));
     }
     socket(&listener.socket, &mut map);
-    map.insert("filter_chains".to_owned(), json!([{ "filters": [filter] }]));
+    tls_envoy::listener(listener, &filter, &mut map, notes);
     Value::Object(map)
 }
 
@@ -152,6 +152,9 @@ fn manager(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value {
     put("stat_prefix", true, json!(http.stat_prefix));
     put("server_name", conventions.server_name != "envoy", json!(conventions.server_name));
     put("generate_request_id", !conventions.generate_request_id, json!(false));
+    for (name, value) in tls_envoy::client_cert(&conventions.client_cert) {
+        put(name, true, value);
+    }
     put("use_remote_address", conventions.use_remote_address, json!(true));
     let default = Some(Duration::from_secs(300));
     put("stream_idle_timeout", http.stream_idle_timeout != default, json!(or_off(http.stream_idle_timeout)));
@@ -310,6 +313,9 @@ fn cluster(config: &Config, index: usize, cluster: &Cluster, notes: &mut Notes) 
         if !settings.is_empty() {
             map.insert("metadata".to_owned(), metadata(Value::Object(settings)));
         }
+    }
+    if let Some(tls) = &cluster.tls {
+        tls_envoy::cluster(&cluster.name, tls, &mut map, notes);
     }
     Value::Object(map)
 }

@@ -12,6 +12,8 @@ mod native;
 mod process;
 mod protocol;
 mod route;
+mod tls_envoy;
+mod tls_native;
 mod yaml;
 
 pub use envoy::{envoy_v3_document, to_envoy_v3};

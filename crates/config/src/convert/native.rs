@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{ConvertError, Notes, access_log, value};
+use super::{ConvertError, Notes, access_log, tls_native, value};
 use crate::durable;
 use crate::model::{
     AddedHeader, Backlog, Breakers, ClientHttp, Cluster, Config, ConnectionLimits, Conventions, CopyHost,
@@ -56,7 +56,7 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
         notes.differs("`node` is dropped; --service-node, --service-cluster and --service-zone set it");
     }
     let mut root = Map::new();
-    root.insert("listen".to_owned(), json!(listener.address.to_string()));
+    root.insert("listen".to_owned(), tls_native::listen(listener, notes)?);
     let admin = config.admin.as_ref().map(|admin| admin.address.to_string());
     if admin.as_deref() != Some(ADMIN) {
         root.insert("admin".to_owned(), json!(admin.unwrap_or_else(|| "off".to_owned())));
@@ -76,7 +76,13 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
     }
     unused(config, route, notes);
     repeated(config, route, notes);
-    root.insert("primary".to_owned(), json!(primary_url?));
+    let primary_tls = tls_native::cluster(primary, notes);
+    let primary_url = primary_url?;
+    let primary = match primary_tls? {
+        Some(tls) => json!({ "url": primary_url, "tls": tls }),
+        None => json!(primary_url),
+    };
+    root.insert("primary".to_owned(), primary);
     let mirrors: Vec<Value> = mirrors.into_iter().collect::<Option<_>>()?;
     if !mirrors.is_empty() {
         root.insert("mirrors".to_owned(), Value::Array(mirrors));
@@ -173,7 +179,11 @@ fn url(cluster: &Cluster, notes: &mut Notes) -> Option<String> {
     }
     dns(cluster, endpoint, notes);
     rest(cluster, notes);
-    Some(format!("http://{}", authority(endpoint)))
+    Some(format!("{}://{}", scheme(cluster), authority(endpoint)))
+}
+
+fn scheme(cluster: &Cluster) -> &'static str {
+    if cluster.tls.is_some() { "https" } else { "http" }
 }
 
 /// A name is resolved by the system every 5 s, and every address is used.
@@ -233,11 +243,14 @@ fn mirror(config: &Config, policy: &MirrorPolicy, notes: &mut Notes) -> Option<V
     let cluster = config.clusters.get(mirror.cluster)?;
     let mut url = url(cluster, notes)?;
     let endpoint = cluster.endpoints.first()?;
-    // Port 80 may have been left out, of the URL and so of the copies' Host.
+    let default_port = if cluster.tls.is_some() { 443 } else { 80 };
+    // The scheme's port may have been left out, of the URL and so of the copies' Host.
     match &policy.host {
         CopyHost::Literal(host) if host.as_bytes() == authority(endpoint).as_bytes() => {}
-        CopyHost::Literal(host) if endpoint.port == 80 && host.as_bytes() == bare(endpoint).as_bytes() => {
-            url = format!("http://{}", bare(endpoint));
+        CopyHost::Literal(host)
+            if endpoint.port == default_port && host.as_bytes() == bare(endpoint).as_bytes() =>
+        {
+            url = format!("{}://{}", scheme(cluster), bare(endpoint));
         }
         _ => notes.differs(format!("mirror {}: copies carry the Host of its URL", mirror.name)),
     }
@@ -247,6 +260,9 @@ fn mirror(config: &Config, policy: &MirrorPolicy, notes: &mut Notes) -> Option<V
     let mut map = Map::new();
     map.insert("url".to_owned(), json!(url));
     map.insert("name".to_owned(), json!(mirror.name));
+    if let Some(tls) = tls_native::cluster(cluster, notes)? {
+        map.insert("tls".to_owned(), tls);
+    }
     if mirror.requests != Requests::Writes {
         map.insert("requests".to_owned(), json!("all"));
     }

@@ -8,7 +8,9 @@ use crate::read::{Field, Object};
 use crate::settings;
 
 use super::upstreams::{Declared, Settings, Upstreams};
-use super::{balancing, breakers, dns, endpoint, health, metadata, protocol_options, sockets, unsupported};
+use super::{
+    balancing, breakers, dns, endpoint, health, metadata, protocol_options, sockets, tls, unsupported,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -57,7 +59,7 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     let protocol = protocol.unwrap_or_default();
     let http = usable.then_some(protocol.http);
     let written = breakers::decode(&mut object);
-    let cluster = body(&mut object, name.unwrap_or_default());
+    let cluster = body(&mut object, name.unwrap_or_default(), protocol.tls.as_ref());
     let cluster = cluster.zip(written).zip(http).map(|((cluster, written), http)| Cluster {
         breakers: written.complete(),
         http,
@@ -81,6 +83,7 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
                 breakers: written.unwrap_or_default(),
                 settings,
                 http2_only: protocol.http2_only,
+                host_sni: protocol.tls,
                 policy_fields: protocol.policies,
                 policies: Vec::new(),
                 retry: protocol.retry,
@@ -91,7 +94,7 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     }
 }
 
-fn body(object: &mut Object<'_>, name: &str) -> Option<Cluster> {
+fn body(object: &mut Object<'_>, name: &str, options: Option<&Field<'_>>) -> Option<Cluster> {
     let kind = object.take("type");
     let written = kind.as_ref().map(discovery_type);
     let kind = written.unwrap_or(Some(Type::Static));
@@ -119,6 +122,7 @@ fn body(object: &mut Object<'_>, name: &str) -> Option<Cluster> {
         timeout.duration();
         timeout.warn("is not needed: a mirror that does not read cannot hold up a client here", "remove it");
     }
+    let tls = tls::of_cluster(object, options);
     let endpoints = endpoint::decode(object, discovery == Some(Discovery::Static));
     let mut cluster = Cluster::new(name.to_owned(), discovery?, endpoints?, connect_timeout?);
     if matches!(&cluster.discovery, Discovery::Dns(dns) if dns.logical) && cluster.endpoints.len() != 1 {
@@ -132,6 +136,7 @@ fn body(object: &mut Object<'_>, name: &str) -> Option<Cluster> {
     cluster.balancing = balancing?;
     cluster.health = health?;
     cluster.sockets = sockets?;
+    cluster.tls = tls?;
     Some(cluster)
 }
 

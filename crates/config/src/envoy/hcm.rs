@@ -7,7 +7,7 @@ use crate::read::{Field, Object};
 
 use super::any::{Configured, Extension};
 use super::upstreams::Upstreams;
-use super::{access_log, client_protocols, targets, unsupported, virtual_host};
+use super::{access_log, client_cert, client_protocols, targets, unsupported, virtual_host};
 
 const ROUTER: Extension = Extension {
     what: "the router",
@@ -65,12 +65,14 @@ fn conventions(object: &mut Object<'_>) -> EnvoyConventions {
     let mut flag = |name, default| object.take(name).and_then(|field| field.boolean()).unwrap_or(default);
     let generate_request_id = flag("generate_request_id", default.generate_request_id);
     let use_remote_address = flag("use_remote_address", default.use_remote_address);
+    let client_cert = client_cert::decode(object);
     let server_name = object.take("server_name").and_then(|field| server_name(&field));
     EnvoyConventions {
         server_name: server_name.unwrap_or(default.server_name),
         generate_request_id,
         use_remote_address,
         suppress_envoy_headers: false,
+        client_cert,
     }
 }
 

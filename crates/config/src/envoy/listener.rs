@@ -1,13 +1,14 @@
-//! Listeners with their one filter chain.
+//! Listeners with their filter chains.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use crate::model::{Conventions, HttpManager, Listener};
+use crate::model::{Conventions, HttpManager, Listener, ListenerTls};
 use crate::read::Field;
 
 use super::any::{Configured, Extension};
 use super::upstreams::Upstreams;
-use super::{address, hcm, listener_socket, metadata, unsupported};
+use super::{address, hcm, listener_socket, metadata, tls, unsupported};
 
 const HCM: Extension = Extension {
     what: "the HTTP connection manager",
@@ -60,17 +61,18 @@ fn decode(field: &Field<'_>, upstreams: &mut Upstreams<'_>) -> Option<Listener> 
         limit.whole(0, u32::MAX);
         limit.warn("has no effect: bodies are streamed, nothing depends on a buffer limit", "remove it");
     }
-    let http = object
-        .require("filter_chains", "write one filter chain with the HTTP connection manager")
-        .and_then(|field| filter_chain(&field, upstreams));
+    let inspection = tls::inspectors(&mut object);
+    let chains = object.require("filter_chains", "write one filter chain with the HTTP connection manager");
+    let default = object.take("default_filter_chain");
+    let chains = chains.and_then(|field| filter_chains(&field, default, upstreams, inspection));
     object.finish(unsupported::LISTENER);
     let conventions = settings.and_then(|field| own_conventions(&field));
-    let (address, socket, mut http) = (address?, socket?, http?);
+    let (address, socket, (mut http, tls)) = (address?, socket?, chains?);
     if let Some(conventions) = conventions {
         http.conventions = conventions;
     }
     let name = if name.is_empty() { address.to_string() } else { name.to_owned() };
-    Some(Listener { name, address, socket, http })
+    Some(Listener { name, address, socket, http, tls })
 }
 
 /// `conventions: none` of a listener's own metadata: what the native form means, which Envoy cannot say.
@@ -86,17 +88,50 @@ fn own_conventions(field: &Field<'_>) -> Option<Conventions> {
     conventions
 }
 
-fn filter_chain(field: &Field<'_>, upstreams: &mut Upstreams<'_>) -> Option<HttpManager> {
-    let chains = field.list();
-    let [chain] = chains.as_slice() else {
-        return field.refuse_key(
-            format!("{} filter chains are not supported by this version", chains.len()),
-            "",
-            "write exactly one filter chain for each listener",
-        );
+/// The chains of a listener: they may differ in their certificates, by the name that clients ask for.
+fn filter_chains(
+    field: &Field<'_>,
+    default: Option<Field<'_>>,
+    upstreams: &mut Upstreams<'_>,
+    inspection: Option<Duration>,
+) -> Option<(HttpManager, Option<ListenerTls>)> {
+    let fields: Vec<Field<'_>> = field.list().into_iter().chain(default).collect();
+    let decoded: Vec<_> = fields.iter().map(|field| filter_chain(field, upstreams)).collect();
+    let decoded: Vec<_> = decoded.into_iter().collect::<Option<_>>()?;
+    let (chains, managers): (Vec<_>, Vec<_>) = decoded.into_iter().unzip();
+    let mut managers = managers.into_iter();
+    let Some(http) = managers.next() else {
+        return field.refuse_key("has no filter chain", "", "write one filter chain");
     };
-    let mut object = chain.object()?;
+    for (other, field) in managers.zip(fields.iter().skip(1)) {
+        if other.stat_prefix != http.stat_prefix {
+            field.warn(
+                format!(
+                    "its statistics are counted under `{}`, as those of the first chain",
+                    http.stat_prefix
+                ),
+                "give both chains the same `stat_prefix`",
+            );
+        }
+        let other = HttpManager { stat_prefix: http.stat_prefix.clone(), ..other };
+        if format!("{other:?}") != format!("{http:?}") {
+            return field.refuse_key(
+                "differs from the first chain in its HTTP connection manager",
+                "chains of one listener may differ in their certificates",
+                "write a listener of its own for it, or tell requests apart by the `domains` of virtual hosts",
+            );
+        }
+    }
+    Some((http, tls::join(chains, inspection)?))
+}
+
+fn filter_chain<'a>(
+    field: &Field<'a>,
+    upstreams: &mut Upstreams<'_>,
+) -> Option<(tls::Chain<'a>, HttpManager)> {
+    let mut object = field.object()?;
     object.take("name").and_then(|field| field.text());
+    let chain = tls::chain(&mut object);
     let filters = object.require("filters", "write the HTTP connection manager");
     object.finish(unsupported::FILTER_CHAIN);
     let field = filters?;
@@ -112,7 +147,10 @@ fn filter_chain(field: &Field<'_>, upstreams: &mut Upstreams<'_>) -> Option<Http
     let configured = HCM.read(&mut object);
     object.finish(unsupported::FILTER);
     match configured? {
-        Configured::Message(message) => hcm::decode(message, upstreams),
+        Configured::Message(message) => {
+            let http = hcm::decode(message, upstreams);
+            Some((chain?, http?))
+        }
         Configured::Bare => None,
     }
 }

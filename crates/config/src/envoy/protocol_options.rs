@@ -23,6 +23,8 @@ pub(super) struct Options<'a> {
     pub(super) policies: Vec<Field<'a>>,
     /// When requests to the cluster are repeated.
     pub(super) retry: Option<(Field<'a>, RetryPolicy)>,
+    /// `upstream_http_protocol_options`, which is about TLS.
+    pub(super) tls: Option<Field<'a>>,
 }
 
 /// Which version, with its options.
@@ -72,6 +74,7 @@ fn message(mut object: Object<'_>) -> Option<Options<'_>> {
         None => Some(None),
     };
     let field = object.field.clone();
+    let tls = object.take("upstream_http_protocol_options");
     object.finish(unsupported::UPSTREAM_PROTOCOL_OPTIONS);
     let mut chosen = choices.into_iter().flatten();
     let Some(choice) = chosen.next() else {
@@ -86,6 +89,7 @@ fn message(mut object: Object<'_>) -> Option<Options<'_>> {
         http2_only: choice.http2_only,
         policies,
         retry: retry?,
+        tls,
     })
 }
 
@@ -175,7 +179,8 @@ fn older<'a>(object: &mut Object<'a>) -> Option<Option<Options<'a>>> {
     let (one, two) = (object.take("http_protocol_options"), object.take("http2_protocol_options"));
     let common = object.take("common_http_protocol_options");
     let requests = object.take("max_requests_per_connection");
-    if [&selection, &one, &two, &common, &requests].into_iter().all(Option::is_none) {
+    let tls = object.take("upstream_http_protocol_options");
+    if [&selection, &one, &two, &common, &requests, &tls].into_iter().all(Option::is_none) {
         return Some(None);
     }
     let as_client = selection.map_or(Some(false), |field| {
@@ -197,5 +202,5 @@ fn older<'a>(object: &mut Object<'a>) -> Option<Option<Options<'a>>> {
         ..common.connections
     };
     let http = http(&choice, common.idle_timeout, connections);
-    Some(Some(Options { http, http2_only: choice.http2_only, ..Options::default() }))
+    Some(Some(Options { http, http2_only: choice.http2_only, tls, ..Options::default() }))
 }

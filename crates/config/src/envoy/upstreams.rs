@@ -1,6 +1,6 @@
 //! The clusters of a file while its routes are read: names to indices, and which clusters became mirrors.
 
-use crate::model::{Cluster, Endpoint, Mirror, Requests, RetryPolicy};
+use crate::model::{Cluster, Endpoint, Mirror, Requests, RetryPolicy, ServerName};
 use crate::parts::Destination;
 use crate::read::Field;
 
@@ -32,6 +32,8 @@ pub(super) struct Declared<'a> {
     pub(super) policies: Vec<Policy>,
     /// Its own retry policy, and where it stands.
     pub(super) retry: Option<(Field<'a>, RetryPolicy)>,
+    /// What asks for the cluster by the `Host` of each request, if anything does.
+    pub(super) host_sni: Option<Field<'a>>,
 }
 
 /// The mirror that a cluster becomes if a route mirrors to it.
@@ -151,6 +153,15 @@ impl<'a> Upstreams<'a> {
                     "does not go with a mirror",
                     "copies are sent in HTTP/1.1",
                     "remove it: Mimir speaks HTTP/1.1 on the same port; or mirror to a cluster of its own",
+                );
+            }
+            let tls = declared.cluster.as_ref().and_then(|cluster| cluster.tls.as_ref());
+            let by_host = tls.is_some_and(|tls| tls.server_name == ServerName::Host);
+            if let Some(field) = declared.host_sni.as_ref().filter(|_| mirrored && by_host) {
+                field.refuse_key::<()>(
+                    "does not go with a mirror",
+                    "copies for all hosts share connections, which are asked for by one name",
+                    "write the name as `sni` of its `UpstreamTlsContext`",
                 );
             }
         }

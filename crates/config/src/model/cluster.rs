@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Balancing, Breakers, Dns, Health, TcpKeepalive, UpstreamHttp};
+use super::{Balancing, Breakers, ClusterTls, Dns, Health, TcpKeepalive, UpstreamHttp};
 
 /// A group of endpoints.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Cluster {
     pub discovery: Discovery,
     /// At least none: an empty cluster answers 503.
     pub endpoints: Vec<Endpoint>,
-    /// Longest time for a TCP connection to be established. Envoy default 5 s.
+    /// Longest time for a connection to be established, TLS included. Envoy default 5 s.
     pub connect_timeout: Duration,
     /// How its endpoints are spoken to.
     pub http: UpstreamHttp,
@@ -26,6 +26,8 @@ pub struct Cluster {
     pub breakers: Option<Breakers>,
     /// Options of its sockets.
     pub sockets: Sockets,
+    /// How its connections are secured; `None` is plain TCP.
+    pub tls: Option<ClusterTls>,
 }
 
 impl Cluster {
@@ -47,6 +49,7 @@ impl Cluster {
             health: Health::default(),
             breakers: None,
             sockets: Sockets::default(),
+            tls: None,
         }
     }
 }

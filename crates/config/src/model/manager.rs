@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AccessLog, ClientHttp, RouteHeaders, TargetRules, VirtualHost};
+use super::{AccessLog, ClientHttp, ForwardClientCert, RouteHeaders, TargetRules, VirtualHost};
 
 /// Envoy's HTTP connection manager, as far as it is supported.
 #[derive(Debug, Clone)]
@@ -58,6 +58,8 @@ pub struct EnvoyConventions {
     pub use_remote_address: bool,
     /// Router's `suppress_envoy_headers`, default false.
     pub suppress_envoy_headers: bool,
+    /// What becomes of `x-forwarded-client-cert`.
+    pub client_cert: ForwardClientCert,
 }
 
 impl Default for EnvoyConventions {
@@ -67,6 +69,7 @@ impl Default for EnvoyConventions {
             generate_request_id: true,
             use_remote_address: false,
             suppress_envoy_headers: false,
+            client_cert: ForwardClientCert::Sanitize,
         }
     }
 }

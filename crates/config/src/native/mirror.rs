@@ -4,7 +4,7 @@ use http::HeaderValue;
 
 use crate::address::{self, Url};
 use crate::headers;
-use crate::model::{CopyHost, Fraction, HeaderMutation, Mirror, MirrorPolicy, Requests};
+use crate::model::{ClusterTls, CopyHost, Fraction, HeaderMutation, Mirror, MirrorPolicy, Requests};
 use crate::parts::Place;
 use crate::read::{Field, Object};
 use crate::settings;
@@ -14,6 +14,7 @@ use super::PRIMARY;
 /// A mirror whose indices are still to be set.
 pub(super) struct Decoded<'a> {
     pub(super) url: Url,
+    pub(super) tls: Option<ClusterTls>,
     pub(super) mirror: Mirror,
     pub(super) policy: MirrorPolicy,
     pub(super) durable: Option<Place<'a>>,
@@ -41,11 +42,12 @@ fn entry<'a>(field: &Field<'a>) -> Option<Unnamed<'a>> {
     let durable = settings::read(&mut object, &mut mirror);
     let fraction = object.take("percent").map_or(Some(Fraction::ALL), |field| percent(&field));
     let headers = object.take("headers").map_or(Some(Vec::new()), |field| mutations(&field));
-    object.finish(settings::UNSUPPORTED);
-    let url_field = url_field?;
-    let url = super::url(&url_field)?;
+    let url = url_field.as_ref().and_then(super::url);
+    let tls = super::tls::of_url(&mut object, url.as_ref());
+    object.finish(&[]);
+    let (url_field, url, tls) = (url_field?, url?, tls?);
     let (fraction, headers) = (fraction?, headers?);
-    if sends_credentials(&mirror, &headers) && !address::is_loopback(&url.endpoint.host) {
+    if !url.https && sends_credentials(&mirror, &headers) && !address::is_loopback(&url.endpoint.host) {
         url_field.warn_line(format!(
             "credentials in `Authorization` go to {} in clear; `headers: {{remove: [authorization]}}` keeps them back",
             url.authority
@@ -57,7 +59,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<Unnamed<'a>> {
         Some(name) => Some(name?),
         None => None,
     };
-    Some(Unnamed { field: field.clone(), name, decoded: Decoded { url, mirror, policy, durable } })
+    Some(Unnamed { field: field.clone(), name, decoded: Decoded { url, tls, mirror, policy, durable } })
 }
 
 /// A name is a label of metrics.

@@ -2,15 +2,16 @@
 
 pub(crate) mod access_log;
 mod mirror;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::{self, Url};
 use crate::model::{
-    AccessLog, Action, Admin, ClientHttp, Cluster, ConnectionLimits, Conventions, Discovery, Dns, Domain,
-    Forward, Host, HttpManager, Listener, ListenerSocket, Mirror, MirrorPolicy, Node, PathMatch, Process,
-    Route, RouteMatch, TargetRules, UpstreamHttp, VirtualHost,
+    AccessLog, Action, Admin, ClientHttp, Cluster, ClusterTls, ConnectionLimits, Conventions, Discovery, Dns,
+    Domain, Forward, Host, HttpManager, Listener, ListenerSocket, ListenerTls, Mirror, MirrorPolicy, Node,
+    PathMatch, Process, Route, RouteMatch, TargetRules, UpstreamHttp, VirtualHost,
 };
 use crate::parts::{Destination, Parts};
 use crate::read::{Field, Object, Unsupported};
@@ -32,10 +33,10 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) const REFRESH: Duration = Duration::from_secs(5);
 
 const UNSUPPORTED: &[Unsupported] = &[
-    Unsupported::new(
+    Unsupported::misplaced(
         "tls",
-        "clients and clusters are reached in plain HTTP",
-        "remove it; put a TLS proxy in front of this one",
+        "belongs to an address",
+        "write `listen: { address: ..., tls: ... }`, or `primary: { url: https://..., tls: ... }`",
     ),
     Unsupported::misplaced(
         "url name requests percent buffer max_request max_age headers auth delivery backlog when",
@@ -50,7 +51,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let listen = listen(&mut object);
     let admin = admin(&mut object);
     let primary = object.require("primary", "name the primary cluster: `primary: http://mimir-primary:8080`");
-    let primary = primary.and_then(|field| url(&field));
+    let primary = primary.and_then(|field| primary_url(&field));
     let timeout = timeout(&mut object);
     let logs = access_log::list(object.take("access_log"), crate::envoy::DEFAULT_FORMAT);
     let max_age = object.take("max_connection_age").map_or(Some(None), |field| field.duration_or_off());
@@ -60,12 +61,13 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let (listen, admin, primary, timeout, mirrors) = (listen?, admin?, primary?, timeout?, mirrors?);
     let logs = logs?;
     let connections = ConnectionLimits { max_duration: max_age?, max_requests: None };
-    let mut clusters = vec![cluster(PRIMARY, &primary, &connections)];
+    let (listen, listener_tls) = listen;
+    let mut clusters = vec![cluster(PRIMARY, &primary.0, primary.1, &connections)];
     let mut destinations = Vec::new();
     let mut policies = Vec::new();
     for (index, decoded) in mirrors.into_iter().enumerate() {
         let place = clusters.len();
-        clusters.push(cluster(&decoded.mirror.name, &decoded.url, &connections));
+        clusters.push(cluster(&decoded.mirror.name, &decoded.url, decoded.tls, &connections));
         let mirror = Mirror { cluster: place, ..decoded.mirror };
         destinations.push(Destination { mirror, durable: decoded.durable });
         policies.push(MirrorPolicy { mirror: index, ..decoded.policy });
@@ -78,6 +80,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
             name: INGRESS.to_owned(),
             address: listen,
             socket: ListenerSocket::default(),
+            tls: listener_tls,
             http: http(
                 Route {
                     name: String::new(),
@@ -120,14 +123,29 @@ fn http(route: Route, access_logs: Vec<AccessLog>, connections: ConnectionLimits
     }
 }
 
-fn cluster(name: &str, url: &Url, connections: &ConnectionLimits) -> Cluster {
+fn cluster(name: &str, url: &Url, tls: Option<ClusterTls>, connections: &ConnectionLimits) -> Cluster {
     let discovery = match url.endpoint.host {
         Host::Ip(_) => Discovery::Static,
         Host::Name(_) => Discovery::Dns(Dns::strict(REFRESH)),
     };
     let http = UpstreamHttp { connections: connections.clone(), ..UpstreamHttp::default() };
     let endpoints = vec![url.endpoint.clone()];
-    Cluster { http, ..Cluster::new(name.to_owned(), discovery, endpoints, CONNECT_TIMEOUT) }
+    Cluster { http, tls, ..Cluster::new(name.to_owned(), discovery, endpoints, CONNECT_TIMEOUT) }
+}
+
+/// A URL, or `{url, tls}`.
+fn primary_url(field: &Field<'_>) -> Option<(Url, Option<ClusterTls>)> {
+    if let Value::Map(_) = field.node.value {
+        let mut object = field.object()?;
+        let url = object.require("url", "name the primary cluster: `url: https://mimir-primary:8080`");
+        let url = url.and_then(|field| self::url(&field));
+        let tls = tls::of_url(&mut object, url.as_ref());
+        object.finish(&[]);
+        return Some((url?, tls?));
+    }
+    let url = url(field)?;
+    let tls = url.https.then(|| tls::default(&url));
+    Some((url, tls))
 }
 
 /// A URL, or an error.
@@ -138,11 +156,22 @@ pub(super) fn url(field: &Field<'_>) -> Option<Url> {
     }
 }
 
-fn listen(object: &mut Object<'_>) -> Option<std::net::SocketAddr> {
-    match object.take("listen") {
+/// An address, or `{address, tls}`.
+fn listen(object: &mut Object<'_>) -> Option<(std::net::SocketAddr, Option<ListenerTls>)> {
+    let Some(field) = object.take("listen") else { return Some((LISTEN.parse().ok()?, None)) };
+    let Value::Map(_) = field.node.value else { return Some((bind(&field)?, None)) };
+    let mut object = field.object()?;
+    let address = match object.take("address") {
         None => LISTEN.parse().ok(),
         Some(field) => bind(&field),
-    }
+    };
+    let tls = object.take("tls").map(|field| tls::server(&field));
+    object.finish(&[]);
+    let tls = match tls {
+        Some(tls) => Some(tls?),
+        None => None,
+    };
+    Some((address?, tls))
 }
 
 fn bind(field: &Field<'_>) -> Option<std::net::SocketAddr> {

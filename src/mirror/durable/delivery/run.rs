@@ -26,6 +26,7 @@ use crate::mirror::order::{Reader, board};
 use crate::mirror::send::pace::{Pace, Share};
 use crate::mirror::send::{Sender, Settings};
 use crate::stats::WorkerStats;
+use crate::tls::{Current, Materials, Transport};
 
 /// Messages taken before copies are sent again.
 const BATCH: usize = 256;
@@ -41,6 +42,7 @@ pub(crate) struct Plan {
     pub(crate) stats: Arc<WorkerStats>,
     /// Of the mirror's cluster.
     pub(crate) addresses: watch::Receiver<Members>,
+    pub(crate) tls: watch::Receiver<Arc<Materials>>,
     pub(crate) pace: Arc<Pace>,
     pub(crate) own_address: HeaderValue,
     pub(crate) policies: Arc<[MirrorPolicy]>,
@@ -138,6 +140,7 @@ fn delivery(
         endpoints,
         ledger: Rc::clone(&ledger),
         stats: plan.stats,
+        tls: Transport::new(&Current::following(&plan.tls), settings.cluster),
         wheel: Rc::clone(wheel),
         share: Share::reporting(&plan.pace),
     });

@@ -1,16 +1,15 @@
 //! Messages of clusters and their endpoints.
 
-use super::{NO_XDS, REMOVE, TLS_HELP, group};
+use super::{NO_XDS, REMOVE, group};
 use crate::read::Unsupported;
 
 pub(in crate::envoy) const CLUSTER: &[Unsupported] = &[
     group(
-        "transport_socket transport_socket_matches transport_socket_matcher tls_context",
-        "clusters are reached in plain HTTP",
-        TLS_HELP,
+        "transport_socket_matches transport_socket_matcher",
+        "all endpoints of a cluster are reached in one way",
+        "write `transport_socket`, and a cluster of its own for endpoints that differ",
     ),
     group("extension_protocol_options", "the v2 spelling", "write `typed_extension_protocol_options`"),
-    group("upstream_http_protocol_options", "clusters are reached in plain HTTP", REMOVE),
     group("upstream_config", "clusters are spoken to in HTTP", REMOVE),
     group(
         "outlier_detection",

@@ -9,6 +9,7 @@ mod protocol;
 mod route;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use crate::read::Unsupported;
 
@@ -27,10 +28,13 @@ pub(super) use route::{
     RETRY_POLICY, ROUTE, ROUTE_ACTION, ROUTE_CONFIG, ROUTE_MATCH, STRING_MATCHER, VIRTUAL_HOST,
 };
 
+pub(super) use tls::{
+    COMMON_TLS, DOWNSTREAM_TLS, FILTER_CHAIN_MATCH, LISTENER_FILTER, SAN_MATCHER, SAN_TEXT, TLS_CERTIFICATE,
+    TLS_INSPECTOR, TLS_PARAMETERS, UPSTREAM_HTTP, UPSTREAM_TLS, VALIDATION_CONTEXT,
+};
+
 const REMOVE: &str = "remove it";
 const NO_XDS: &str = "there is no xDS: the file is the whole configuration";
-const NO_TLS: &str = "connections are plain HTTP";
-const TLS_HELP: &str = "remove it; put a TLS proxy beside this one";
 const NO_FILTERS: &str = "the router is the only HTTP filter";
 const NO_LOG: &str = "this version writes no access log";
 const LOG_HELP: &str = "remove it; the admin interface counts requests";
@@ -69,7 +73,8 @@ pub(super) const BOOTSTRAP: &[Unsupported] = &[
     ),
 ];
 
-pub(super) const STATIC_RESOURCES: &[Unsupported] = &[group("secrets", NO_TLS, TLS_HELP)];
+pub(super) const STATIC_RESOURCES: &[Unsupported] =
+    &[group("secrets", "certificates stand where they are used", tls::IN_PLACE)];
 
 pub(super) const NODE: &[Unsupported] = &[group(
     "dynamic_parameters user_agent_name user_agent_version user_agent_build_version extensions \
@@ -125,16 +130,12 @@ pub(super) const SOCKET_ADDRESS: &[Unsupported] = &[
 ];
 
 pub(super) const LISTENER: &[Unsupported] = &[
-    group(
-        "listener_filters listener_filters_timeout continue_on_listener_filters_timeout",
-        "connections are not inspected before HTTP",
-        REMOVE,
-    ),
+    group("continue_on_listener_filters_timeout", "clients that say nothing are closed", REMOVE),
     group("access_log", NO_LOG, LOG_HELP),
     group(
-        "default_filter_chain fcds_config filter_chain_matcher",
+        "fcds_config filter_chain_matcher",
         "",
-        "write one filter chain in `filter_chains`",
+        "write the chains into `filter_chains`, with `filter_chain_match`",
     ),
     group("per_connection_buffer_high_watermark_timeout", "a mirror cannot hold up a client here", REMOVE),
     group("udp_listener_config", "HTTP/3 is not supported", REMOVE),
@@ -162,12 +163,6 @@ pub(super) const CONNECTION_BALANCE: &[Unsupported] =
     &[group("extend_balance", "there are no extensions", "write `exact_balance: {}`")];
 
 pub(super) const FILTER_CHAIN: &[Unsupported] = &[
-    group(
-        "transport_socket transport_socket_connect_timeout tls_context",
-        "clients are served in plain HTTP",
-        TLS_HELP,
-    ),
-    group("filter_chain_match", "there is one filter chain", REMOVE),
     group("use_proxy_proto", "the PROXY protocol is not read", REMOVE),
     group("metadata on_demand_configuration", "", REMOVE),
 ];
@@ -201,11 +196,7 @@ pub(super) const HCM: &[Unsupported] = &[
     group("http3_protocol_options", "HTTP/3 is not supported", REMOVE),
     group("upgrade_configs", "upgrades (websocket) are not supported", REMOVE),
     group("path_normalization_options", "paths are passed on as received", REMOVE),
-    group(
-        "forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher",
-        "client certificates are not read",
-        REMOVE,
-    ),
+    group("forward_client_cert_matcher", "", "write `forward_client_cert_details`"),
     group("local_reply_config", "answers are not rewritten", REMOVE),
     group(
         "drain_timeout drain_timeout_jitter delayed_close_timeout stream_flush_timeout \

@@ -33,7 +33,6 @@ pub(in crate::envoy) const HTTP3_PROTOCOL_OPTIONS: &[Unsupported] =
     &[group("http3_protocol_options alternate_protocols_cache_options", NO_HTTP3, REMOVE)];
 
 pub(in crate::envoy) const UPSTREAM_PROTOCOL_OPTIONS: &[Unsupported] = &[
-    group("upstream_http_protocol_options", "clusters are reached in plain HTTP", REMOVE),
     group("http_filters", NO_FILTERS, REMOVE),
     group("hash_policy", "requests are not hashed onto endpoints", REMOVE),
     group("outlier_detection header_validation_config", "", REMOVE),

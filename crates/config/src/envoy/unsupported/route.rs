@@ -1,6 +1,6 @@
 //! Messages of routing.
 
-use super::{NO_FILTERS, NO_TLS, NO_XDS, REMOVE, TLS_HELP, group};
+use super::{NO_FILTERS, NO_XDS, REMOVE, group};
 use crate::read::Unsupported;
 
 const NO_RETRY: &str = "a request is never sent to two endpoints at once";
@@ -26,7 +26,11 @@ pub(in crate::envoy) const VIRTUAL_HOST: &[Unsupported] = &[
     group("hedge_policy", NO_RETRY, "remove it; `retry_policy` repeats requests one after the other"),
     group("retry_policy_typed_config include_is_timeout_retry_header", "", "remove it; write `retry_policy`"),
     group("rate_limits", NO_RATE_LIMIT, REMOVE),
-    group("require_tls", NO_TLS, TLS_HELP),
+    group(
+        "require_tls",
+        "plain requests are not redirected",
+        "remove it, and the plain listener if none may use it",
+    ),
     group(
         "per_request_buffer_limit_bytes request_body_buffer_limit",
         "bodies are streamed",
