@@ -187,14 +187,8 @@ impl<'a> Exchange<'a> {
         let has_body = !self.body.is_complete();
         let head_max = (self.site.http.max_request_headers_kb as usize) << 10;
         let protocols = &self.site.http.protocols;
-        let received = Received {
-            conventions,
-            peer: self.client.peer.ip(),
-            secured: self.client.secured.as_deref(),
-            has_body,
-            head_max,
-            protocols,
-        };
+        let (peer, secured) = (self.client.peer.ip(), self.client.secured.as_deref());
+        let received = Received { conventions, peer, secured, has_body, head_max, protocols };
         headers::to_upstream(head, received)?;
         targets::apply(head, self.site.http.targets, self.site.port);
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

@@ -20,7 +20,7 @@ pub(super) fn forward(headers: &mut HeaderMap, how: &ForwardClientCert, secured:
         (_, _) => {
             if headers.contains_key(NAME) {
                 // Not `remove`, which would reorder the others.
-                super::headers::without(headers, &NAME);
+                without(headers);
             }
             return;
         }
@@ -37,8 +37,13 @@ pub(super) fn forward(headers: &mut HeaderMap, how: &ForwardClientCert, secured:
     // A name in a certificate may hold what a header cannot: then nothing is better than half.
     match HeaderValue::from_str(&text) {
         Ok(value) => drop(headers.insert(NAME, value)),
-        Err(_) => super::headers::without(headers, &NAME),
+        Err(_) => without(headers),
     }
+}
+
+/// Removes it and keeps the others in their order.
+fn without(headers: &mut HeaderMap) {
+    super::headers::rebuild(headers, |other, _| *other == NAME);
 }
 
 fn element(details: &ClientCertDetails, secured: &Secured, peer: &PeerCertificate) -> String {

@@ -11,8 +11,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request, response};
 
-use super::client_certificate;
 use super::reply::LocalReply;
+use super::{client_certificate, request_id};
 use crate::tls::Secured;
 
 const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
@@ -223,11 +223,6 @@ fn connection_tokens(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|token| token.trim().to_ascii_lowercase()).collect()
 }
 
-/// Removes a header and keeps the others in their order.
-pub(super) fn without(headers: &mut HeaderMap, name: &HeaderName) {
-    rebuild(headers, |other, _| other == name);
-}
-
 pub(super) fn rebuild(headers: &mut HeaderMap, goes: impl Fn(&HeaderName, &HeaderValue) -> bool) {
     let old = std::mem::take(headers);
     headers.reserve(old.len() + 4);
@@ -281,21 +276,15 @@ fn add_envoy_headers(headers: &mut HeaderMap, envoy: &EnvoyConventions, received
         }
     }
     if envoy.use_remote_address || !headers.contains_key(X_FORWARDED_PROTO) {
-        let scheme = if received.secured.is_some() { "https" } else { "http" };
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+        headers.insert(
+            X_FORWARDED_PROTO,
+            HeaderValue::from_static(received.secured.map_or("http", |_| "https")),
+        );
     }
     // An edge proxy does not trust a client's id.
     if envoy.generate_request_id && (envoy.use_remote_address || !headers.contains_key(X_REQUEST_ID)) {
-        headers.insert(X_REQUEST_ID, request_id());
+        headers.insert(X_REQUEST_ID, request_id::new());
     }
-}
-
-fn request_id() -> HeaderValue {
-    let random = fastrand::u128(..).to_ne_bytes();
-    let id = uuid::Builder::from_random_bytes(random).into_uuid();
-    let mut text = uuid::Uuid::encode_buffer();
-    let text = id.hyphenated().encode_lower(&mut text);
-    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 #[cfg(test)]
@@ -306,12 +295,9 @@ mod tests {
 
     fn upstream(request: request::Builder, conventions: &Conventions) -> Result<request::Parts, LocalReply> {
         let (mut head, ()) = request.body(()).unwrap().into_parts();
-        let has_body = head.headers.contains_key(TRANSFER_ENCODING);
-        let protocols = &ClientHttp::default();
-        to_upstream(
-            &mut head,
-            Received { conventions, peer: PEER, secured: None, has_body, head_max: 60 << 10, protocols },
-        )?;
+        let (has_body, protocols) = (head.headers.contains_key(TRANSFER_ENCODING), &ClientHttp::default());
+        let (peer, secured, head_max) = (PEER, None, 60 << 10);
+        to_upstream(&mut head, Received { conventions, peer, secured, has_body, head_max, protocols })?;
         Ok(head)
     }
 

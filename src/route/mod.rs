@@ -11,6 +11,7 @@ pub(crate) mod headers;
 pub(crate) mod matching;
 mod redirect;
 pub(crate) mod reply;
+mod request_id;
 pub(crate) mod rewrite;
 pub(crate) mod targets;
 #[cfg(test)]

@@ -55,13 +55,11 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
     if !(config.node.id.is_empty() && config.node.cluster.is_empty() && config.node.zone.is_empty()) {
         notes.differs("`node` is dropped; --service-node, --service-cluster and --service-zone set it");
     }
-    let mut root = Map::new();
-    root.insert("listen".to_owned(), tls_native::listen(listener, notes)?);
+    let mut root = Map::from_iter([("listen".to_owned(), tls_native::listen(listener, notes)?)]);
     let admin = config.admin.as_ref().map(|admin| admin.address.to_string());
     if admin.as_deref() != Some(ADMIN) {
         root.insert("admin".to_owned(), json!(admin.unwrap_or_else(|| "off".to_owned())));
     }
-    let primary_url = url(primary, notes);
     if route.timeout != Some(TIMEOUT) {
         let timeout = route.timeout.map_or_else(|| "off".to_owned(), units::native_text);
         root.insert("timeout".to_owned(), json!(timeout));
@@ -76,13 +74,7 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
     }
     unused(config, route, notes);
     repeated(config, route, notes);
-    let primary_tls = tls_native::cluster(primary, notes);
-    let primary_url = primary_url?;
-    let primary = match primary_tls? {
-        Some(tls) => json!({ "url": primary_url, "tls": tls }),
-        None => json!(primary_url),
-    };
-    root.insert("primary".to_owned(), primary);
+    root.insert("primary".to_owned(), tls_native::primary(primary, url(primary, notes), notes)?);
     let mirrors: Vec<Value> = mirrors.into_iter().collect::<Option<_>>()?;
     if !mirrors.is_empty() {
         root.insert("mirrors".to_owned(), Value::Array(mirrors));
@@ -179,11 +171,7 @@ fn url(cluster: &Cluster, notes: &mut Notes) -> Option<String> {
     }
     dns(cluster, endpoint, notes);
     rest(cluster, notes);
-    Some(format!("{}://{}", scheme(cluster), authority(endpoint)))
-}
-
-fn scheme(cluster: &Cluster) -> &'static str {
-    if cluster.tls.is_some() { "https" } else { "http" }
+    Some(format!("{}://{}", tls_native::scheme(cluster), authority(endpoint)))
 }
 
 /// A name is resolved by the system every 5 s, and every address is used.
@@ -250,7 +238,7 @@ fn mirror(config: &Config, policy: &MirrorPolicy, notes: &mut Notes) -> Option<V
         CopyHost::Literal(host)
             if endpoint.port == default_port && host.as_bytes() == bare(endpoint).as_bytes() =>
         {
-            url = format!("{}://{}", scheme(cluster), bare(endpoint));
+            url = format!("{}://{}", tls_native::scheme(cluster), bare(endpoint));
         }
         _ => notes.differs(format!("mirror {}: copies carry the Host of its URL", mirror.name)),
     }

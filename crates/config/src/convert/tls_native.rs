@@ -59,6 +59,20 @@ fn server(tls: &ListenerTls, notes: &mut Notes) -> Option<Value> {
     Some(Value::Object(map))
 }
 
+/// The primary's URL, with `tls` if the URL does not say all.
+pub(super) fn primary(primary: &Cluster, url: Option<String>, notes: &mut Notes) -> Option<Value> {
+    let (tls, url) = (cluster(primary, notes), url?);
+    Some(match tls? {
+        Some(tls) => json!({ "url": url, "tls": tls }),
+        None => json!(url),
+    })
+}
+
+/// Of a cluster's URL.
+pub(super) fn scheme(cluster: &Cluster) -> &'static str {
+    if cluster.tls.is_some() { "https" } else { "http" }
+}
+
 /// `tls` beside a URL; `Some(None)` where the URL says all.
 #[allow(clippy::option_option, reason = "the outer None is a refusal, the inner one is nothing to say")]
 pub(super) fn cluster(cluster: &Cluster, notes: &mut Notes) -> Option<Option<Value>> {
