@@ -131,6 +131,11 @@ const NOT_HERE: &[(&str, &str)] = &[
     (".command_line_options.", "flags that this program has not"),
     (".user_agent_build_version.metadata", "there is no library of TLS to name"),
     (".circuit_breakers", "there are none"),
+    (
+        ".configs.cluster.dns_refresh_rate",
+        "ours is written in the form that is not deprecated, as `cluster_type`",
+    ),
+    (".configs.cluster.type", "as above"),
     (".last_updated", "nothing is ever updated"),
     (".version_info", "as above"),
 ];

@@ -31,8 +31,7 @@ const NO_FACT: &[(&str, &str)] = &[
     ("server.envoy_notifications", "Envoy's own"),
     ("server.seconds_until_first_ocsp_response_expiring", "there is no stapling"),
     ("thread_local_cluster_manager.main_thread.", "the main thread carries no requests"),
-    (".max_host_weight", "addresses have no weights"),
-    (".update_no_rebuild", "told by membership_change"),
+    (".max_host_weight", "weights are the balancer's own"),
 ];
 
 /// What both have and cannot be equal, by the end of the name.
@@ -51,6 +50,7 @@ const OWN_VALUE: &[(&str, &str)] = &[
     ("_rx_bytes_total", "as above"),
     (".update_attempt", "time"),
     (".update_success", "time"),
+    (".update_no_rebuild", "time"),
     (".downstream_cx_active", "the scrape's own connection"),
     ("http.admin.", "scrapes until the numbers were there"),
     ("listener.admin.", "as above"),
