@@ -16,7 +16,7 @@ pub(super) fn upstream(http: &UpstreamHttp) -> Option<Value> {
     let mut message = Map::new();
     message.insert("@type".to_owned(), json!(format!("type.googleapis.com/{OPTIONS}")));
     let one = if http.http1.title_case { json!({ "header_key_format": proper_case() }) } else { json!({}) };
-    let two = http2(&http.http2);
+    let two = http2(&http.http2, &default.http2);
     let (name, choice) = match http.version {
         UpstreamVersion::Http1 => ("explicit_http_config", json!({ "http_protocol_options": one })),
         UpstreamVersion::Http2 => ("explicit_http_config", json!({ "http2_protocol_options": two })),
@@ -54,7 +54,7 @@ pub(super) fn client(http: &ClientHttp, map: &mut Map<String, Value>) {
         Codec::Http2 => "HTTP2",
     };
     put("codec_type", http.codec != default.codec, json!(codec));
-    put("http2_protocol_options", http.http2 != default.http2, http2(&http.http2));
+    put("http2_protocol_options", http.http2 != default.http2, http2(&http.http2, &default.http2));
     let mut one = Map::new();
     if http.http1.title_case {
         one.insert("header_key_format".to_owned(), proper_case());
@@ -98,8 +98,7 @@ fn connections(limits: &ConnectionLimits) -> Map<String, Value> {
     map
 }
 
-fn http2(options: &Http2) -> Value {
-    let default = Http2::default();
+fn http2(options: &Http2, default: &Http2) -> Value {
     let mut map = Map::new();
     let mut put = |name: &str, value: u32, default: u32| {
         if value != default {

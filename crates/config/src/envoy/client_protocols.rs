@@ -40,7 +40,7 @@ pub(super) fn decode(object: &mut Object<'_>) -> Option<Client> {
         .map_or_else(|| Some(ClientHttp1::default()), |field| http1(&field));
     let http2 = object
         .take("http2_protocol_options")
-        .map_or_else(|| Some(Http2::default()), |field| http_options::http2(&field));
+        .map_or_else(|| Some(Http2::default()), |field| http_options::http2(&field, &default.http2));
     let old = object.take("idle_timeout");
     let options = object.take("common_http_protocol_options");
     let common = options.map_or(Some(None), |field| common(&field, &default).map(Some))?;

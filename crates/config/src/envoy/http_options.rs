@@ -41,9 +41,8 @@ pub(super) fn limit(field: &Field<'_>) -> Option<Option<u32>> {
 }
 
 /// `Http2ProtocolOptions`.
-pub(super) fn http2(field: &Field<'_>) -> Option<Http2> {
+pub(super) fn http2(field: &Field<'_>, default: &Http2) -> Option<Http2> {
     let mut object = field.object()?;
-    let default = Http2::default();
     let streams = bounded(&mut object, "max_concurrent_streams", 1, Http2::STREAMS_MAX);
     let stream = bounded(&mut object, "initial_stream_window_size", 65_535, Http2::STREAM_WINDOW_MAX);
     let connection =

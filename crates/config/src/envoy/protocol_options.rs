@@ -111,12 +111,15 @@ fn explicit<'a>(field: &Field<'a>) -> Option<Choice<'a>> {
     let three = object.has("http3_protocol_options") || object.has("http3ProtocolOptions");
     object.finish(unsupported::HTTP3_PROTOCOL_OPTIONS);
     match (one, two) {
-        (Some(one), None) => {
-            Some(Choice { version: Some(UpstreamVersion::Http1), http1: http1(&one)?, ..Choice::default() })
-        }
+        (Some(one), None) => Some(Choice {
+            version: Some(UpstreamVersion::Http1),
+            http1: http1(&one)?,
+            http2: Http2::to_cluster(),
+            http2_only: None,
+        }),
         (None, Some(two)) => Some(Choice {
             version: Some(UpstreamVersion::Http2),
-            http2: http_options::http2(&two)?,
+            http2: http_options::http2(&two, &Http2::to_cluster())?,
             http2_only: Some(two),
             ..Choice::default()
         }),
@@ -147,7 +150,7 @@ fn either<'a>(field: &Field<'a>, version: UpstreamVersion) -> Option<Choice<'a>>
         object.take("http_protocol_options").map_or_else(|| Some(UpstreamHttp1::default()), |f| http1(&f));
     let two = object
         .take("http2_protocol_options")
-        .map_or_else(|| Some(Http2::default()), |f| http_options::http2(&f));
+        .map_or_else(|| Some(Http2::to_cluster()), |f| http_options::http2(&f, &Http2::to_cluster()));
     object.finish(unsupported::HTTP3_PROTOCOL_OPTIONS);
     Some(Choice { version: Some(version), http1: one?, http2: two?, http2_only: None })
 }
@@ -187,7 +190,9 @@ fn older<'a>(object: &mut Object<'a>) -> Option<Option<Options<'a>>> {
         field.choice(&[("USE_CONFIGURED_PROTOCOL", 0, false), ("USE_DOWNSTREAM_PROTOCOL", 1, true)])
     });
     let http1 = one.map_or_else(|| Some(UpstreamHttp1::default()), |field| http1(&field));
-    let http2 = two.as_ref().map_or_else(|| Some(Http2::default()), http_options::http2);
+    let http2 = two
+        .as_ref()
+        .map_or_else(|| Some(Http2::to_cluster()), |field| http_options::http2(field, &Http2::to_cluster()));
     let common = common.map_or(Some(None), |field| self::common(&field).map(Some));
     let requests = requests.map_or(Some(None), |field| http_options::limit(&field));
     let common = common?.unwrap_or_default();

@@ -25,7 +25,7 @@ impl Default for UpstreamHttp {
         Self {
             version: UpstreamVersion::Http1,
             http1: UpstreamHttp1::default(),
-            http2: Http2::default(),
+            http2: Http2::to_cluster(),
             connections: ConnectionLimits::default(),
             idle_timeout: Some(Duration::from_secs(60)),
         }
@@ -59,7 +59,8 @@ pub struct Http2 {
     pub max_concurrent_streams: u32,
     /// Flow control window of a stream, in bytes. Default 64 KiB.
     pub stream_window: u32,
-    /// Flow control window of a connection, in bytes. Default 256 KiB.
+    /// Flow control window of a connection, in bytes. Default 256 KiB; to a cluster, what all streams' windows add up
+    /// to, so that clients that do not read hold up no other's answer.
     pub connection_window: u32,
     /// Pings that find out whether the peer is still there; `None` is off (the default).
     pub keepalive: Option<Keepalive>,
@@ -77,6 +78,13 @@ impl Default for Http2 {
 }
 
 impl Http2 {
+    /// The defaults towards a cluster.
+    #[must_use]
+    pub fn to_cluster() -> Self {
+        let default = Self::default();
+        Self { connection_window: default.stream_window * default.max_concurrent_streams, ..default }
+    }
+
     /// Most streams of one connection; a larger number is lowered to this one.
     pub const STREAMS_MAX: u32 = 1024;
     /// Largest window of a stream (Envoy's default); a larger one is lowered to this one.
