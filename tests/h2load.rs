@@ -42,7 +42,7 @@ async fn every_write_over_h2c_succeeds_and_every_copy_is_accounted() {
 async fn connections_that_end_after_some_requests_lose_none() {
     let primary = Upstream::answering(Reply::ok()).await;
     let mirror = Upstream::answering(Reply::ok()).await;
-    let limits = "common_http_protocol_options: { max_requests_per_connection: 40 }";
+    let limits = "common_http_protocol_options: { max_requests_per_connection: 2 }";
     let config = Config::envoy()
         .primary(primary.address())
         .protocol(&format!("explicit_http_config: {{ http_protocol_options: {{}} }}, {limits}"));

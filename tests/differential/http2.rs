@@ -276,7 +276,9 @@ async fn accept_http_10() {
 async fn header_key_format_of_answers() {
     let options =
         "http_protocol_options: { header_key_format: { proper_case_words: {} }, allow_absolute_url: true }";
+    // Values that chance decides are told by their names in lower case.
     Scenario::of(File::new().manager(options))
+        .only(|what| !what.ends_with("X-Envoy-Upstream-Service-Time") && !what.ends_with("client: Date"))
         .run(async |run| {
             let answer = run.exchange("one", &Request::get("/x"), &BOTH).await;
             assert!(answer.headers.iter().any(|(name, _)| name == "Server"), "{:?}", answer.headers);
