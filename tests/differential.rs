@@ -53,6 +53,7 @@ mod cluster_policies;
 mod clusters;
 mod documents;
 mod envoys_own;
+mod error_flags;
 mod error_replies;
 mod headers;
 mod http2;

@@ -90,7 +90,6 @@ async fn strict_dns() {
     let cluster =
         "http_protocol_options: {}, type: STRICT_DNS, dns_refresh_rate: 1s, dns_lookup_family: V4_ONLY";
     Scenario::of(File::new().cluster("mirror", &named("localhost", cluster)))
-        .not_convertible("for now what it prints is the deprecated form")
         .run(async |run| {
             run.stat("cluster.mirror.membership_total", 1).await;
             run.exchange("a write", &Request::push("x"), &BOTH).await;

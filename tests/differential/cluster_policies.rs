@@ -1,4 +1,4 @@
-//! Mirror policies of the primary's cluster, and those that a header would name.
+//! Mirror policies of the primary's cluster, those that a header would name, and what is not copied.
 
 use crate::dsl::{Reply, Request};
 
@@ -66,4 +66,24 @@ async fn several_before_the_routes() {
 #[test]
 fn named_by_a_header() {
     refused_by_ours(&File::new().policies("[{ cluster_header: x-mirror }]"), "cluster_header");
+}
+
+/// No breaker keeps a primary's request back here, so that there is none that it rejects at once.
+#[tokio::test]
+async fn a_primary_that_rejects_at_once() {
+    let none = "circuit_breakers: { thresholds: [{ max_pending_requests: 0 }] }";
+    let why = "breakers bound what a mirror is sent; the requests of clients are not bounded by number";
+    Scenario::of(File::new().cluster("primary", none))
+        .not_convertible("what a mirror is bounded by becomes its own settings; a primary is not bounded")
+        .only(|what| what.ends_with("client: status") || what.ends_with(": line"))
+        .differs("a read / client: status", "503", "200", why)
+        .differs("a read / primary: line", "(absent)", "GET /x HTTP/1.1", why)
+        .differs("a read / mirror: line", "(absent)", "GET /x HTTP/1.1", why)
+        .run(async |run| {
+            let reached = if run.is_envoy() { &[] } else { BOTH.as_slice() };
+            run.exchange("a read", &Request::get("/x"), reached).await;
+            let overflows = u64::from(run.is_envoy());
+            run.stat("cluster.primary.upstream_rq_pending_overflow", overflows).await;
+        })
+        .await;
 }

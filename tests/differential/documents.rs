@@ -37,7 +37,6 @@ fn here(text: &str) -> File {
 async fn alike(envoy: File, ours: File) {
     Scenario::of(envoy)
         .ours(ours)
-        .not_convertible("for now what it prints is the deprecated form")
         .upstream("primary", |_| Reply::new(200, "ok"))
         .run(async |run| {
             run.stat("cluster.mimir_secondary.membership_total", 1).await;
@@ -92,7 +91,6 @@ async fn idle_timeout_of_v2() {
     assert!(v2 != V2 && v3 != V3);
     Scenario::of(here(&v3))
         .ours(here(&v2))
-        .not_convertible("for now what it prints is the deprecated form")
         .run(async |run| {
             run.stat("cluster.mimir_secondary.membership_total", 1).await;
             let mut client = run.client().await;

@@ -9,7 +9,7 @@ use super::file::File;
 use super::scenario::{Scenario, refused_by_ours};
 
 /// Number, the scenario that holds it (or where it is refused), and what is asked.
-const BEHAVIOURS: [(u8, &str, &str); 48] = [
+const BEHAVIOURS: [(u8, &str, &str); 49] = [
     (1, "envoys_own::n01_two_requests", "two requests, one connection to each cluster"),
     (2, "envoys_own::n02_connection_pools_of_clients", "connection_pool_per_downstream_connection: refused"),
     (3, "envoys_own::n03_the_client_resets", "the client resets: both are reset"),
@@ -62,6 +62,11 @@ const BEHAVIOURS: [(u8, &str, &str); 48] = [
     (46, "policies::mutations_and_a_host", "mutations together with a host"),
     (47, "policies::a_share_of_nothing", "no share, no copy"),
     (48, "envoys_own::n48_the_mirror_answers_first", "a copy that ends first is left alone"),
+    (
+        49,
+        "cluster_policies::a_primary_that_rejects_at_once",
+        "no copy of what the primary's breakers reject: here they reject nothing",
+    ),
 ];
 
 #[test]

@@ -26,7 +26,6 @@ async fn no_host() {
     let empty = "type: STRICT_DNS, load_assignment: { cluster_name: primary, endpoints: [{ lb_endpoints: \
                  [{ endpoint: { address: { socket_address: { address: primary.invalid, port_value: 80 } } } }] }] }";
     Scenario::of(File::new().cluster("primary", empty))
-        .not_convertible("for now what it prints is the deprecated form")
         .run(async |run| {
             run.exchange("a read", &Request::get("/x"), &[]).await;
             run.stat("cluster.primary.upstream_cx_none_healthy", 1).await;
