@@ -60,7 +60,7 @@ impl Record {
     }
 
     fn settled(&mut self, name: &str, value: String) -> String {
-        match name {
+        match name.to_ascii_lowercase().as_str() {
             "x-request-id" if is_id(&value) => {
                 let known = self.ids.iter().position(|id| *id == value);
                 let place = known.unwrap_or_else(|| {
