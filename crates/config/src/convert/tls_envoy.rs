@@ -94,10 +94,12 @@ fn server(listener: &str, tls: &ServerTls, notes: &mut Notes) -> Value {
 pub(super) fn cluster(name: &str, tls: &ClusterTls, map: &mut Map<String, Value>, notes: &mut Notes) {
     let mut context = Map::new();
     context.insert("@type".to_owned(), json!(format!("{PREFIX}.UpstreamTlsContext")));
+    // The system's CAs imply it here, and Envoy takes it only beside a CA of the file's.
+    let names_are_checked =
+        tls.verification.names == Names::Asked && matches!(tls.verification.trust, Trust::Ca(_));
     if let ServerName::Literal(sni) = &tls.server_name {
         context.insert("sni".to_owned(), json!(sni));
-        // The system's CAs imply it here, but not in Envoy.
-        if tls.verification.names == Names::Asked {
+        if names_are_checked {
             context.insert("auto_sni_san_validation".to_owned(), json!(true));
         }
     }
@@ -108,10 +110,9 @@ pub(super) fn cluster(name: &str, tls: &ClusterTls, map: &mut Map<String, Value>
     context.insert("common_tls_context".to_owned(), common);
     map.insert("transport_socket".to_owned(), socket(Value::Object(context)));
     if tls.server_name == ServerName::Host {
-        let verified = tls.verification.names == Names::Asked;
         let mut options = Map::new();
         options.insert("auto_sni".to_owned(), json!(true));
-        if verified {
+        if names_are_checked {
             options.insert("auto_san_validation".to_owned(), json!(true));
         }
         protocol_option(map, "upstream_http_protocol_options", Value::Object(options));
