@@ -55,6 +55,7 @@ mod documents;
 mod envoys_own;
 mod error_flags;
 mod error_replies;
+mod forwarded;
 mod headers;
 mod http2;
 mod levels;

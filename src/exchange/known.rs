@@ -1,10 +1,9 @@
 //! What is known of a request, as format strings ask for it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use config::model::{AddedValue, EnvoyConventions, Route, RouteHeaders};
+use config::model::{AddedValue, Route, RouteHeaders};
 use http::HeaderMap;
 use http::request::Parts;
 
@@ -13,7 +12,6 @@ use super::record::Record;
 use crate::format::{Facts, RequestHead, View};
 use crate::route::changes;
 
-const X_FORWARDED_FOR: http::HeaderName = http::HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: http::HeaderName = http::HeaderName::from_static("x-forwarded-proto");
 
 impl Exchange<'_> {
@@ -29,6 +27,7 @@ impl Exchange<'_> {
                 .and_then(|to| self.core.config.clusters.get(to.cluster))
                 .map(|cluster| cluster.name.as_str()),
             peer: Some(self.client.peer),
+            trusted: self.source.forwarded,
             local: Some(self.client.local),
             route: Some(&route.name),
             connection: Some(self.client.connection),
@@ -76,15 +75,6 @@ pub(super) fn request_head<'a>(
 ) -> RequestHead<'a> {
     let is_https = headers.get(X_FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes() == b"https");
     RequestHead { method, uri, headers, scheme: if is_https { "https" } else { "http" } }
-}
-
-/// The client's address by `x-forwarded-for`, where the one at the other end of the connection is a proxy's.
-pub(super) fn trusted(envoy: &EnvoyConventions, headers: &HeaderMap) -> Option<IpAddr> {
-    if envoy.use_remote_address {
-        return None;
-    }
-    let list = headers.get_all(X_FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
-    list.rsplit(',').next()?.trim().parse().ok()
 }
 
 /// A head kept while its request is on its way, because something will ask for it then.

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Instant;
 
-use config::model::{Conventions, Route};
+use config::model::Route;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, Version};
 
-use super::known::{Kept, trusted, wall_clock};
+use super::known::{Kept, wall_clock};
 use super::record::Record;
 use super::request_body::RequestBody;
 use super::{Client, Core};
@@ -20,10 +20,11 @@ use crate::format::{Facts, Flags, View};
 pub(super) struct Logged {
     logs: Rc<Logs>,
     core: Rc<Core>,
-    listener: usize,
     body: Rc<RequestBody>,
     version: Version,
     peer: std::net::SocketAddr,
+    /// By `x-forwarded-for`.
+    trusted: Option<std::net::IpAddr>,
     local: std::net::SocketAddr,
     connection: u64,
     request: Option<Kept>,
@@ -44,10 +45,10 @@ impl Logged {
         Some(Box::new(Self {
             logs: Rc::clone(logs),
             core: Rc::clone(core),
-            listener: client.listener,
             body: Rc::clone(body),
             version,
             peer: client.peer,
+            trusted: None,
             local: client.local,
             connection: client.connection,
             request: None,
@@ -58,7 +59,8 @@ impl Logged {
     }
 
     /// The head as the primary gets it, or as far as it came.
-    pub(super) fn head(&mut self, head: &Parts, route: Option<&Route>) {
+    pub(super) fn head(&mut self, head: &Parts, route: Option<&Route>, trusted: Option<std::net::IpAddr>) {
+        self.trusted = trusted;
         self.request = Some(Kept::of(head));
         self.route = route.map(|route| (route.name.clone(), route.forward().map(|to| to.cluster)));
     }
@@ -68,7 +70,6 @@ impl Logged {
         let begun = self.body.begun();
         let now = Instant::now();
         let config = &self.core.config;
-        let conventions = config.listeners.get(self.listener).map(|listener| &listener.http.conventions);
         let since_begin = |at: Instant| at.saturating_duration_since(begun);
         let request_took = self.body.completed_at().map(since_begin);
         let mut facts = Facts {
@@ -84,15 +85,13 @@ impl Logged {
                 .as_ref()
                 .and_then(|(_, cluster)| Some(config.clusters.get((*cluster)?)?.name.as_str())),
             peer: Some(self.peer),
+            trusted: self.trusted,
             local: Some(self.local),
             route: self.route.as_ref().map(|(name, _)| name.as_str()),
             connection: Some(self.connection),
             log: Some("DownstreamEnd"),
             ..record.facts(begun)
         };
-        if let (Some(Conventions::Envoy(envoy)), Some(kept)) = (conventions, &self.request) {
-            facts.trusted = trusted(envoy, kept.head().headers);
-        }
         if self.body.has_left() && record.answered_at().is_none() {
             // The client saw nothing of it, whatever came of the request.
             facts.code = None::<StatusCode>;

@@ -6,6 +6,7 @@
 
 mod answer_body;
 mod detach;
+mod expired;
 mod known;
 mod logged;
 mod record;
@@ -33,7 +34,7 @@ use crate::mirror::asks;
 use crate::mirror::tap::{Facts, Tap};
 use crate::paths::Kind;
 use crate::route::grpc;
-use crate::route::headers::{self, Received};
+use crate::route::headers::{self, Received, Source};
 use crate::route::matching::Asked;
 use crate::route::reply::{self, LocalReply};
 use crate::route::{Table, rewrite, targets};
@@ -121,6 +122,7 @@ pub(crate) async fn exchange(
     let body = RequestBody::new(&core, client.listener, incoming, expects_continue);
     client.departure.tell(&body);
     active.logged = Logged::begin(&core, &client, version, &body);
+    let source = Source::of(&head.headers, &site.http.conventions, client.peer.ip());
     let exchange = Exchange {
         core: &core,
         client: &client,
@@ -130,12 +132,18 @@ pub(crate) async fn exchange(
         random: fastrand::u64(..),
         is_grpc: grpc::is_call(&head.headers),
         body,
+        source,
+        timeout: Cell::new(None),
+        request_id: OnceCell::new(),
         route: Cell::new(None),
         kept: OnceCell::new(),
     };
     let admitted = exchange.admit(&mut head);
+    if let Some(id) = headers::request_id_told(&head.headers, &site.http.conventions) {
+        let _ = exchange.request_id.set(id);
+    }
     if let Some(logged) = &mut active.logged {
-        logged.head(&head, exchange.route.get());
+        logged.head(&head, exchange.route.get(), source.forwarded);
     }
     let answer = match admitted {
         Ok(Admitted::Forward(forward, kind)) => exchange.carry(head, forward, kind, active).await,
@@ -166,6 +174,11 @@ struct Exchange<'a> {
     random: u64,
     is_grpc: bool,
     body: Rc<RequestBody>,
+    source: Source,
+    /// How long the route may take, once it is found.
+    timeout: Cell<Option<Duration>>,
+    /// Where the answer is to tell it.
+    request_id: OnceCell<HeaderValue>,
     /// Once it is found.
     route: Cell<Option<&'a Route>>,
     /// The head that went to the primary, where something will ask for it.
@@ -187,8 +200,16 @@ impl<'a> Exchange<'a> {
         let has_body = !self.body.is_complete();
         let head_max = (self.site.http.max_request_headers_kb as usize) << 10;
         let protocols = &self.site.http.protocols;
-        let (peer, secured) = (self.client.peer.ip(), self.client.secured.as_deref());
-        let received = Received { conventions, peer, secured, has_body, head_max, protocols };
+        let received = Received {
+            conventions,
+            peer: self.client.peer.ip(),
+            port: self.client.local.port(),
+            secured: self.client.secured.as_deref(),
+            source: self.source,
+            has_body,
+            head_max,
+            protocols,
+        };
         headers::to_upstream(head, received)?;
         targets::apply(head, self.site.http.targets, self.site.port);
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -209,7 +230,7 @@ impl<'a> Exchange<'a> {
                 return Ok(self.answered(reply::redirect(to, &route.matches, head, close, &date)));
             }
         };
-        headers::add_route_headers(&mut head.headers, conventions, forward.timeout);
+        self.timeout.set(headers::add_route_headers(&mut head.headers, conventions, forward.timeout));
         if !route.levels.is_empty() {
             self.change_request(head, route);
         }
@@ -278,12 +299,16 @@ impl<'a> Exchange<'a> {
             random: self.random,
             peer: self.client.peer.ip(),
             envoy_headers: self.site.http.conventions != Conventions::None,
-            timeout: route.timeout,
+            timeout: self.timeout.get(),
             policies: &route.mirrors,
             known: &known,
         };
         let tap = Tap::begin(&self.core.mirrors, head, facts);
-        self.body.begin(tap, Timeouts::of(&self.site.http, route), head.headers.contains_key(TRAILER));
+        self.body.begin(
+            tap,
+            Timeouts::of(&self.site.http, route, self.timeout.get()),
+            head.headers.contains_key(TRAILER),
+        );
     }
 
     /// The primary's answer.
@@ -331,7 +356,8 @@ impl<'a> Exchange<'a> {
         let conventions = &self.site.http.conventions;
         headers::upstream_told(head, conventions, self.version, took);
         self.change_answer(head, record);
-        headers::to_client(head, conventions, self.version, &self.core.date.borrow());
+        let date = self.core.date.borrow();
+        headers::to_client(head, conventions, self.version, self.request_id.get(), &date);
         let leave = self.core.lifecycle.asks_to_leave() || self.client.retiring.get();
         let last = self.version == Version::HTTP_11 && (leave || self.closes(head));
         if last || self.version == Version::HTTP_10 {
@@ -357,34 +383,6 @@ impl<'a> Exchange<'a> {
             }
         }
         self.reply(LocalReply::Upstream(failure), active)
-    }
-
-    /// A deadline passed before the answer's head came.
-    fn expired(
-        &self,
-        route: &Forward,
-        kind: Kind,
-        mut active: Active,
-    ) -> Result<Response<AnswerBody>, Unanswered> {
-        active.record.connected = true;
-        let reply = self.body.expired();
-        match reply {
-            LocalReply::Timeout => {
-                self.cluster(route).inspect(|cluster| {
-                    cluster.rq_timeout.inc();
-                    cluster.external.count(504);
-                });
-            }
-            // The client's own, as in Envoy; the route's is its cluster's.
-            LocalReply::TooSlow => self.http_stats.rq_timeout.inc(),
-            _ => self.http_stats.rq_idle_timeout.inc(),
-        }
-        self.cluster(route).inspect(|cluster| cluster.rq_tx_reset.inc());
-        // A remote-write client drops its data for good on a 408: an incomplete write is closed without an answer.
-        if kind.is_write() && matches!(reply, LocalReply::Stalled | LocalReply::TooSlow) {
-            return Err(Unanswered);
-        }
-        Ok(self.reply(reply, active))
     }
 
     fn count(&self, status: u16) {

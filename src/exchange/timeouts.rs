@@ -16,12 +16,13 @@ pub(super) struct Timeouts {
 }
 
 impl Timeouts {
-    pub(super) fn of(http: &HttpManager, forward: &Forward) -> Self {
+    /// `route` is the route's timeout, or what a caller inside asks for.
+    pub(super) fn of(http: &HttpManager, forward: &Forward, route: Option<Duration>) -> Self {
         let idle = match forward.idle {
             Idle::Inherited => http.stream_idle_timeout,
             Idle::Off => None,
             Idle::After(time) => Some(time),
         };
-        Self { idle, request: http.request_timeout, route: forward.timeout }
+        Self { idle, request: http.request_timeout, route }
     }
 }

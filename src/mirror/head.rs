@@ -10,6 +10,7 @@ use config::model::{CopyHost, HeaderMutation, MirrorPolicy};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
+const ENVOY_INTERNAL: HeaderName = HeaderName::from_static("x-envoy-internal");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// How a copy's body is delimited: as the primary's was.
@@ -128,7 +129,7 @@ fn write_headers(out: &mut Vec<u8>, headers: &HeaderMap, forwarded_for: Option<&
         if name == HOST || name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
             continue;
         }
-        if forwarded_for.is_some() && name == X_FORWARDED_FOR {
+        if forwarded_for.is_some() && (name == X_FORWARDED_FOR || name == ENVOY_INTERNAL) {
             continue;
         }
         write_header(out, name, value);

@@ -3,48 +3,25 @@
 //! Hop-by-hop headers go (RFC 9110 section 7.6.1); framing is set explicitly; from an Envoy file come Envoy's own
 //! additions. `HeaderMap::remove` reorders what is left, so where something must go the map is rebuilt.
 
+mod envoy;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use config::model::{ClientHttp, Conventions, EnvoyConventions, Underscores};
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST, SERVER, TE, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request, response};
 
+use super::client_certificate;
 use super::reply::LocalReply;
-use super::{client_certificate, request_id};
 use crate::tls::Secured;
+pub(crate) use envoy::{Source, add_route_headers, request_id_told};
 
 const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
-const EXPECTED_TIMEOUT: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 const SERVICE_TIME: HeaderName = HeaderName::from_static("x-envoy-upstream-service-time");
-
-/// Headers by which a caller inside a mesh steers Envoy; from anyone else Envoy removes them, and so do we.
-const ENVOY_INTERNAL: [&str; 17] = [
-    "x-envoy-attempt-count",
-    "x-envoy-decorator-operation",
-    "x-envoy-downstream-service-cluster",
-    "x-envoy-downstream-service-node",
-    "x-envoy-expected-rq-timeout-ms",
-    "x-envoy-external-address",
-    "x-envoy-force-trace",
-    "x-envoy-hedge-on-per-try-timeout",
-    "x-envoy-internal",
-    "x-envoy-ip-tags",
-    "x-envoy-max-retries",
-    "x-envoy-retriable-header-names",
-    "x-envoy-retriable-status-codes",
-    "x-envoy-retry-grpc-on",
-    "x-envoy-retry-on",
-    "x-envoy-upstream-rq-per-try-timeout-ms",
-    "x-envoy-upstream-rq-timeout-ms",
-];
 
 /// What the proxy knows of a request beside its head.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +31,9 @@ pub(crate) struct Received<'a> {
     pub(crate) peer: std::net::IpAddr,
     /// The client's TLS; `None` is a plain connection.
     pub(crate) secured: Option<&'a Secured>,
+    /// The port it connected to.
+    pub(crate) port: u16,
+    pub(crate) source: Source,
     /// Whether a body follows.
     pub(crate) has_body: bool,
     /// Largest head in bytes.
@@ -74,32 +54,19 @@ pub(crate) fn to_upstream(head: &mut request::Parts, received: Received<'_>) -> 
         Conventions::Envoy(envoy) => Some(envoy),
         Conventions::None => None,
     };
-    strip(&mut head.headers, envoy.is_some())?;
+    strip(&mut head.headers, envoy.map(|envoy| (envoy, received.source)))?;
     if head.version == Version::HTTP_2 {
         join_cookies(&mut head.headers);
     }
     set_framing(&mut head.headers, received.has_body)?;
     if let Some(envoy) = envoy {
-        add_envoy_headers(&mut head.headers, envoy, received);
+        envoy::request(&mut head.headers, envoy, received);
         client_certificate::forward(&mut head.headers, &envoy.client_cert, received.secured);
     }
     // Origin-form, from the very bytes of the target; never rebuilt.
     head.uri = head.uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
     head.version = Version::HTTP_11;
     Ok(())
-}
-
-/// Adds what Envoy tells an upstream about the route's timeout.
-pub(crate) fn add_route_headers(
-    headers: &mut HeaderMap,
-    conventions: &Conventions,
-    timeout: Option<Duration>,
-) {
-    if let (Conventions::Envoy(envoy), Some(timeout)) = (conventions, timeout)
-        && !envoy.suppress_envoy_headers
-    {
-        headers.insert(EXPECTED_TIMEOUT, HeaderValue::from(timeout.as_millis() as u64));
-    }
 }
 
 /// Removes from an answer what was between the upstream and us only, and adds how long it took; `None` if the answer is
@@ -129,13 +96,12 @@ pub(crate) fn to_client(
     head: &mut response::Parts,
     conventions: &Conventions,
     client: Version,
+    request_id: Option<&HeaderValue>,
     date: &HeaderValue,
 ) {
     head.version = client;
     let Conventions::Envoy(envoy) = conventions else { return };
-    if let Ok(name) = HeaderValue::from_str(&envoy.server_name) {
-        head.headers.insert(SERVER, name);
-    }
+    envoy::answer(&mut head.headers, envoy, request_id);
     if !head.headers.contains_key(DATE) {
         head.headers.insert(DATE, date.clone());
     }
@@ -193,10 +159,9 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 }
 
 /// Removes what is between the client and us only.
-fn strip(headers: &mut HeaderMap, envoy: bool) -> Result<(), LocalReply> {
-    let internal = |name: &HeaderName| {
-        envoy && name.as_str().starts_with("x-envoy-") && ENVOY_INTERNAL.contains(&name.as_str())
-    };
+fn strip(headers: &mut HeaderMap, trust: Option<(&EnvoyConventions, Source)>) -> Result<(), LocalReply> {
+    let internal =
+        |name: &HeaderName| trust.is_some_and(|(envoy, source)| envoy::is_distrusted(name, envoy, source));
     let may_go = |name: &HeaderName| is_hop_by_hop(name) || *name == EXPECT || *name == TE || internal(name);
     if !headers.keys().any(may_go) {
         return Ok(());
@@ -259,138 +224,4 @@ fn set_framing(headers: &mut HeaderMap, has_body: bool) -> Result<(), LocalReply
     }
     headers.insert(TRANSFER_ENCODING, CHUNKED);
     Ok(())
-}
-
-fn add_envoy_headers(headers: &mut HeaderMap, envoy: &EnvoyConventions, received: Received<'_>) {
-    if envoy.use_remote_address {
-        let mut list: Vec<u8> = Vec::new();
-        for value in headers.get_all(X_FORWARDED_FOR) {
-            list.extend_from_slice(value.as_bytes());
-            list.push(b',');
-        }
-        let peer = received.peer.to_canonical().to_string();
-        list.extend_from_slice(peer.as_bytes());
-        if let (Ok(list), Ok(peer)) = (HeaderValue::from_bytes(&list), HeaderValue::from_str(&peer)) {
-            headers.insert(X_FORWARDED_FOR, list);
-            headers.insert(EXTERNAL_ADDRESS, peer);
-        }
-    }
-    if envoy.use_remote_address || !headers.contains_key(X_FORWARDED_PROTO) {
-        headers.insert(
-            X_FORWARDED_PROTO,
-            HeaderValue::from_static(received.secured.map_or("http", |_| "https")),
-        );
-    }
-    // An edge proxy does not trust a client's id.
-    if envoy.generate_request_id && (envoy.use_remote_address || !headers.contains_key(X_REQUEST_ID)) {
-        headers.insert(X_REQUEST_ID, request_id::new());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PEER: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    fn upstream(request: request::Builder, conventions: &Conventions) -> Result<request::Parts, LocalReply> {
-        let (mut head, ()) = request.body(()).unwrap().into_parts();
-        let (has_body, protocols) = (head.headers.contains_key(TRANSFER_ENCODING), &ClientHttp::default());
-        let (peer, secured, head_max) = (PEER, None, 60 << 10);
-        to_upstream(&mut head, Received { conventions, peer, secured, has_body, head_max, protocols })?;
-        Ok(head)
-    }
-
-    fn lines(headers: &HeaderMap) -> Vec<String> {
-        headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
-    }
-
-    #[test]
-    fn c1_native_requests_pass_as_they_are() {
-        let request = http::Request::get("/a//b/%2e?q=%zz")
-            .header("host", "h:1")
-            .header("x-b", "1")
-            .header("x-a", "1")
-            .header("x-b", "2")
-            .header("x-envoy-internal", "true");
-        let head = upstream(request, &Conventions::None).unwrap();
-        assert_eq!(head.uri.to_string(), "/a//b/%2e?q=%zz");
-        assert_eq!(
-            lines(&head.headers),
-            ["host: h:1", "x-b: 1", "x-b: 2", "x-a: 1", "x-envoy-internal: true"]
-        );
-    }
-
-    #[test]
-    fn c1_hop_by_hop_headers_go_and_the_order_of_values_stays() {
-        let request = http::Request::post("/")
-            .header("connection", "keep-alive, X-Mine, content-length")
-            .header("keep-alive", "timeout=5")
-            .header("host", "h")
-            .header("x-mine", "1")
-            .header("expect", "100-continue")
-            .header("te", "trailers")
-            .header("content-length", "3")
-            .header("a", "2")
-            .header("a", "1");
-        let head = upstream(request, &Conventions::None).unwrap();
-        assert_eq!(lines(&head.headers), ["host: h", "te: trailers", "content-length: 3", "a: 2", "a: 1"]);
-    }
-
-    #[test]
-    fn c1_absolute_form_becomes_origin_form_with_its_host() {
-        let request = http::Request::get("http://user@abs.example:8/x?y=1").header("host", "other");
-        let head = upstream(request, &Conventions::None).unwrap();
-        assert_eq!(
-            (head.uri.to_string().as_str(), head.headers["host"].to_str().unwrap()),
-            ("/x?y=1", "abs.example:8")
-        );
-    }
-
-    #[test]
-    fn c1_envoys_additions_follow_its_defaults() {
-        let envoy = Conventions::Envoy(EnvoyConventions::default());
-        let request = http::Request::get("/").header("host", "h").header("x-envoy-retry-on", "5xx");
-        let mut head = upstream(request, &envoy).unwrap();
-        add_route_headers(&mut head.headers, &envoy, Some(Duration::from_secs(15)));
-        let names: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(names, ["host", "x-forwarded-proto", "x-request-id", "x-envoy-expected-rq-timeout-ms"]);
-        assert_eq!(head.headers["x-envoy-expected-rq-timeout-ms"], "15000");
-        assert_eq!(head.headers["x-request-id"].len(), 36);
-    }
-
-    #[test]
-    fn c4_what_cannot_be_passed_on_is_answered() {
-        let refused = |request: request::Builder| upstream(request, &Conventions::None).unwrap_err();
-        let get = || http::Request::get("/").header("host", "h");
-        assert_eq!(refused(http::Request::get("/")), LocalReply::MissingHost);
-        assert_eq!(refused(get().version(Version::HTTP_10)), LocalReply::OldVersion);
-        assert_eq!(
-            refused(get().header("transfer-encoding", "gzip, chunked")),
-            LocalReply::UnknownTransferCoding
-        );
-        let websocket = get().header("connection", "Upgrade").header("upgrade", "websocket");
-        assert_eq!(refused(websocket), LocalReply::Upgrade);
-    }
-
-    #[test]
-    fn c1_the_answers_headers_survive_but_for_hop_by_hop() {
-        let answer = http::Response::builder()
-            .header("retry-after", "5")
-            .header("connection", "close")
-            .header("server", "mimir");
-        let (mut head, ()) = answer.body(()).unwrap().into_parts();
-        let date = HeaderValue::from_static("now");
-        let none = &Conventions::None;
-        upstream_told(&mut head, none, Version::HTTP_11, Some(Duration::ZERO));
-        to_client(&mut head, none, Version::HTTP_11, &date);
-        assert_eq!(lines(&head.headers), ["retry-after: 5", "server: mimir"]);
-        let envoy = Conventions::Envoy(EnvoyConventions::default());
-        upstream_told(&mut head, &envoy, Version::HTTP_11, Some(Duration::from_millis(7)));
-        to_client(&mut head, &envoy, Version::HTTP_11, &date);
-        assert_eq!(
-            lines(&head.headers),
-            ["retry-after: 5", "server: envoy", "x-envoy-upstream-service-time: 7", "date: now"]
-        );
-    }
 }

@@ -71,6 +71,11 @@ impl Record {
             }
             "date" if !value.contains("1970") => "(now)".to_owned(),
             "x-envoy-upstream-service-time" => "(milliseconds)".to_owned(),
+            "x-forwarded-port" => {
+                let here = |text: &str| text.strip_prefix("127.0.0.1:").is_some_and(|port| port == value);
+                let port = self.names.iter().find(|(text, _)| here(text));
+                port.map_or_else(|| value.clone(), |(_, name)| format!("(the port of {name})"))
+            }
             "x-forwarded-for" | "x-envoy-external-address" => addresses(&value),
             _ => value,
         }

@@ -8,6 +8,7 @@ mod action;
 mod balancing;
 mod breakers;
 mod cluster;
+mod conventions;
 mod dns;
 mod format;
 mod headers;
@@ -33,6 +34,7 @@ pub use action::{Action, DirectResponse, Forward, HostRewrite, Idle, PathRewrite
 pub use balancing::Balancing;
 pub use breakers::Breakers;
 pub use cluster::{Cluster, Discovery, Endpoint, EndpointHealth, Host, Sockets};
+pub use conventions::{Cidr, Conventions, EnvoyConventions, ServerHeader};
 pub use dns::{Dns, LookupFamily, Resolver};
 pub use format::{
     AddressPart, Command, CopyFact, Fact, Format, HeaderChoice, HeaderRef, Piece, TimeFormat, TimePiece,
@@ -40,7 +42,7 @@ pub use format::{
 pub use headers::{AddedHeader, AddedValue, AppendAction, HeaderChanges, RouteHeaders};
 pub use health::{Health, HealthCheck, HttpProbe, Probe};
 pub use listener_socket::{ListenerSocket, TcpKeepalive};
-pub use manager::{Conventions, EnvoyConventions, HttpManager};
+pub use manager::HttpManager;
 pub use matching::{
     HeaderMatch, HeaderTest, PathMatch, QueryMatch, QueryTest, RouteMatch, StringMatch, StringTest, Subject,
 };

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::route::{percent, route_changes, route_match, route_reply};
-use super::{ConvertError, Notes, access_log, headers, native, process, protocol, tls_envoy, value};
+use super::{
+    ConvertError, Notes, access_log, conventions, headers, native, process, protocol, tls_envoy, value,
+};
 use crate::envoy::METADATA_KEY;
 use crate::model::{
     Action, Cluster, Config, Conventions, CopyHost, Domain, EnvoyConventions, Forward, Fraction, HttpManager,
@@ -144,18 +146,13 @@ fn manager(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value {
     let mut map = Map::new();
     map.insert("@type".to_owned(), json!(HCM));
     protocol::client(&http.protocols, &mut map);
+    conventions::manager(conventions, &mut map);
     let mut put = |name: &str, differs: bool, value: Value| {
         if differs {
             map.insert(name.to_owned(), value);
         }
     };
     put("stat_prefix", true, json!(http.stat_prefix));
-    put("server_name", conventions.server_name != "envoy", json!(conventions.server_name));
-    put("generate_request_id", !conventions.generate_request_id, json!(false));
-    for (name, value) in tls_envoy::client_cert(&conventions.client_cert) {
-        put(name, true, value);
-    }
-    put("use_remote_address", conventions.use_remote_address, json!(true));
     let default = Some(Duration::from_secs(300));
     put("stream_idle_timeout", http.stream_idle_timeout != default, json!(or_off(http.stream_idle_timeout)));
     put("request_timeout", http.request_timeout.is_some(), json!(or_off(http.request_timeout)));
@@ -174,10 +171,9 @@ fn manager(config: &Config, http: &HttpManager, notes: &mut Notes) -> Value {
     put("route_config", true, route_config(config, http, notes));
     let logs: Vec<Value> = http.access_logs.iter().map(access_log::to_v3).collect();
     put("access_log", !logs.is_empty(), json!(logs));
-    let mut router = json!({ "@type": ROUTER });
-    if let Some(router) = router.as_object_mut().filter(|_| conventions.suppress_envoy_headers) {
-        router.insert("suppress_envoy_headers".to_owned(), json!(true));
-    }
+    let mut router = Map::new();
+    router.insert("@type".to_owned(), json!(ROUTER));
+    conventions::router(conventions, &mut router);
     put("http_filters", true, json!([{ "name": "envoy.filters.http.router", "typed_config": router }]));
     Value::Object(map)
 }

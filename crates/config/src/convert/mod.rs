@@ -6,6 +6,7 @@
 
 mod access_log;
 mod cluster;
+mod conventions;
 mod envoy;
 mod headers;
 mod native;

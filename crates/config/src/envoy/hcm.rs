@@ -7,7 +7,7 @@ use crate::read::{Field, Object};
 
 use super::any::{Configured, Extension};
 use super::upstreams::Upstreams;
-use super::{access_log, client_cert, client_protocols, targets, unsupported, virtual_host};
+use super::{access_log, client_protocols, conventions, targets, unsupported, virtual_host};
 
 const ROUTER: Extension = Extension {
     what: "the router",
@@ -25,7 +25,7 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
     let stat_prefix = object.require("stat_prefix", "name its statistics: `stat_prefix: ingress`");
     let stat_prefix = stat_prefix.and_then(|field| field.name());
     let access_logs = access_log::list(object.take("access_log"));
-    let envoy = conventions(&mut object);
+    let envoy = conventions::decode(&mut object);
     let stream_idle_timeout = timeout(&mut object, "stream_idle_timeout", Some(STREAM_IDLE));
     let request_timeout = timeout(&mut object, "request_timeout", None);
     let request_headers_timeout = timeout(&mut object, "request_headers_timeout", None);
@@ -34,7 +34,7 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
     let targets = targets::decode(&mut object);
     let filters =
         object.require("http_filters", "write the router: `http_filters: [{ name: envoy.router }]`");
-    let suppress = filters.and_then(|field| router(&field));
+    let router = filters.and_then(|field| router(&field));
     let routes = object
         .require("route_config", "write the routes: `route_config: { virtual_hosts: ... }`")
         .and_then(|field| virtual_host::route_config(&field, upstreams));
@@ -44,7 +44,7 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
     let targets = TargetRules { ignore_port: routes.ignore_port_in_host_matching, ..targets? };
     Some(HttpManager {
         stat_prefix: stat_prefix?.to_owned(),
-        conventions: Conventions::Envoy(EnvoyConventions { suppress_envoy_headers: suppress?, ..envoy }),
+        conventions: Conventions::Envoy(router?.within(envoy?)),
         route_config: routes.name,
         virtual_hosts: routes.virtual_hosts,
         headers: routes.headers,
@@ -60,31 +60,6 @@ pub(super) fn decode(mut object: Object<'_>, upstreams: &mut Upstreams<'_>) -> O
     })
 }
 
-fn conventions(object: &mut Object<'_>) -> EnvoyConventions {
-    let default = EnvoyConventions::default();
-    let mut flag = |name, default| object.take(name).and_then(|field| field.boolean()).unwrap_or(default);
-    let generate_request_id = flag("generate_request_id", default.generate_request_id);
-    let use_remote_address = flag("use_remote_address", default.use_remote_address);
-    let client_cert = client_cert::decode(object);
-    let server_name = object.take("server_name").and_then(|field| server_name(&field));
-    EnvoyConventions {
-        server_name: server_name.unwrap_or(default.server_name),
-        generate_request_id,
-        use_remote_address,
-        suppress_envoy_headers: false,
-        client_cert,
-    }
-}
-
-/// A value of the `server` header; empty is the default, as for any proto3 string.
-fn server_name(field: &Field<'_>) -> Option<String> {
-    let text = field.text()?;
-    if http::HeaderValue::from_str(text).is_err() {
-        return field.refuse("is not the value of a header", "remove line breaks and control characters");
-    }
-    Some(text.to_owned()).filter(|text| !text.is_empty())
-}
-
 #[allow(clippy::option_option, reason = "the outer None is an error already reported, the inner one is off")]
 fn timeout(
     object: &mut Object<'_>,
@@ -94,10 +69,24 @@ fn timeout(
     object.take(name).map_or(Some(default), |field| field.duration_or_off())
 }
 
-/// The one filter there is; returns `suppress_envoy_headers`.
-fn router(field: &Field<'_>) -> Option<bool> {
+/// What the router says of headers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Router {
+    suppress_envoy_headers: bool,
+    respect_expected_timeout: bool,
+}
+
+impl Router {
+    fn within(self, envoy: EnvoyConventions) -> EnvoyConventions {
+        let Self { suppress_envoy_headers, respect_expected_timeout } = self;
+        EnvoyConventions { suppress_envoy_headers, respect_expected_timeout, ..envoy }
+    }
+}
+
+/// The one filter there is.
+fn router(field: &Field<'_>) -> Option<Router> {
     let filters = field.list();
-    let mut suppress = None;
+    let mut router = None;
     let mut others = false;
     for filter in &filters {
         let Some(mut object) = filter.object() else { continue };
@@ -105,16 +94,20 @@ fn router(field: &Field<'_>) -> Option<bool> {
         object.finish(unsupported::HTTP_FILTER);
         match configured {
             None => others = true,
-            Some(Configured::Bare) => suppress = Some(false),
+            Some(Configured::Bare) => router = Some(Router::default()),
             Some(Configured::Message(mut message)) => {
-                let flag = message.take("suppress_envoy_headers").and_then(|field| field.boolean());
+                let mut flag =
+                    |name| message.take(name).and_then(|field| field.boolean()).unwrap_or_default();
+                router = Some(Router {
+                    suppress_envoy_headers: flag("suppress_envoy_headers"),
+                    respect_expected_timeout: flag("respect_expected_rq_timeout"),
+                });
                 message.finish(unsupported::ROUTER);
-                suppress = Some(flag.unwrap_or(false));
             }
         }
     }
-    if suppress.is_none() && !others {
+    if router.is_none() && !others {
         return field.refuse_key("has no router", "", "write `http_filters: [{ name: envoy.router }]`");
     }
-    suppress
+    router
 }

@@ -14,6 +14,7 @@ mod breakers;
 mod client_cert;
 mod client_protocols;
 mod cluster;
+mod conventions;
 mod data;
 mod dns;
 mod endpoint;

@@ -1,9 +1,9 @@
-//! The HTTP connection manager: limits, time-outs and the headers the proxy itself touches.
+//! The HTTP connection manager: limits and time-outs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AccessLog, ClientHttp, ForwardClientCert, RouteHeaders, TargetRules, VirtualHost};
+use super::{AccessLog, ClientHttp, Conventions, RouteHeaders, TargetRules, VirtualHost};
 
 /// Envoy's HTTP connection manager, as far as it is supported.
 #[derive(Debug, Clone)]
@@ -36,40 +36,4 @@ pub struct HttpManager {
     pub protocols: ClientHttp,
     /// What is made of a request's target before a route is looked for.
     pub targets: TargetRules,
-}
-
-/// Which headers the proxy itself touches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Conventions {
-    /// The native form: nothing is added, only hop-by-hop headers are removed.
-    None,
-    /// As Envoy does from the same file.
-    Envoy(EnvoyConventions),
-}
-
-/// Envoy's own header changes (defaults of its HTTP connection manager).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnvoyConventions {
-    /// `server_name`, default `envoy`: overwrites the answer's `server`.
-    pub server_name: String,
-    /// `generate_request_id`, default true.
-    pub generate_request_id: bool,
-    /// `use_remote_address`, default false: the client's address is appended to `x-forwarded-for`.
-    pub use_remote_address: bool,
-    /// Router's `suppress_envoy_headers`, default false.
-    pub suppress_envoy_headers: bool,
-    /// What becomes of `x-forwarded-client-cert`.
-    pub client_cert: ForwardClientCert,
-}
-
-impl Default for EnvoyConventions {
-    fn default() -> Self {
-        Self {
-            server_name: "envoy".to_owned(),
-            generate_request_id: true,
-            use_remote_address: false,
-            suppress_envoy_headers: false,
-            client_cert: ForwardClientCert::Sanitize,
-        }
-    }
 }

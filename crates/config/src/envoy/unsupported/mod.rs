@@ -178,12 +178,16 @@ pub(super) const ROUTER: &[Unsupported] = &[
     group("upstream_log upstream_log_options", NO_LOG, LOG_HELP),
     group("upstream_http_filters", NO_FILTERS, REMOVE),
     group(
-        "dynamic_stats start_child_span strict_check_headers respect_expected_rq_timeout \
+        "dynamic_stats start_child_span strict_check_headers \
          suppress_grpc_request_failure_code_stats reject_connect_request_early_data",
         "",
         REMOVE,
     ),
 ];
+
+/// Of the connection manager; taken, with a warning.
+pub(super) const MANAGER_WITHOUT_EFFECT: [&str; 3] =
+    ["drain_timeout", "drain_timeout_jitter", "delayed_close_timeout"];
 
 pub(super) const HCM: &[Unsupported] = &[
     group("rds scoped_routes", NO_XDS, "write the routes into `route_config`"),
@@ -199,17 +203,30 @@ pub(super) const HCM: &[Unsupported] = &[
     group("forward_client_cert_matcher", "", "write `forward_client_cert_details`"),
     group("local_reply_config", "answers are not rewritten", REMOVE),
     group(
-        "drain_timeout drain_timeout_jitter delayed_close_timeout stream_flush_timeout \
+        "stream_flush_timeout \
          http1_safe_max_connection_duration",
         "",
         REMOVE,
     ),
     group(
-        "add_user_agent server_header_transformation scheme_header_transformation xff_num_trusted_hops \
-         original_ip_detection_extensions early_header_mutation_extensions internal_address_config \
-         skip_xff_append via preserve_external_request_id always_set_request_id_in_response \
-         append_x_forwarded_port append_local_overload proxy_status_config forward_proto_config \
-         request_id_extension",
+        "add_user_agent",
+        "headers are added where a file names them",
+        "write the header with `request_headers_to_add` and `append_action: ADD_IF_ABSENT`",
+    ),
+    group("scheme_header_transformation", "a request's scheme is its connection's", REMOVE),
+    group(
+        "original_ip_detection_extensions",
+        "whom a request is from stands in `x-forwarded-for`",
+        "remove it; `xff_num_trusted_hops` and `use_remote_address` are supported",
+    ),
+    group(
+        "early_header_mutation_extensions",
+        "headers are changed by routes",
+        "write `request_headers_to_add` or `request_headers_to_remove` into `route_config`",
+    ),
+    group("request_id_extension", "ids are random UUIDs", REMOVE),
+    group(
+        "append_local_overload proxy_status_config forward_proto_config",
         "of Envoy's own header changes this version has the defaults and the switches in docs/envoy.md",
         REMOVE,
     ),
