@@ -36,8 +36,6 @@ pub(super) use tls::{
 const REMOVE: &str = "remove it";
 const NO_XDS: &str = "there is no xDS: the file is the whole configuration";
 const NO_FILTERS: &str = "the router is the only HTTP filter";
-const NO_LOG: &str = "this version writes no access log";
-const LOG_HELP: &str = "remove it; the admin interface counts requests";
 
 const fn group(names: &'static str, why: &'static str, help: &'static str) -> Unsupported {
     Unsupported::new(names, why, help)
@@ -131,7 +129,11 @@ pub(super) const SOCKET_ADDRESS: &[Unsupported] = &[
 
 pub(super) const LISTENER: &[Unsupported] = &[
     group("continue_on_listener_filters_timeout", "clients that say nothing are closed", REMOVE),
-    group("access_log", NO_LOG, LOG_HELP),
+    group(
+        "access_log",
+        "connections have no log",
+        "remove it; requests are logged by `access_log` of the connection manager",
+    ),
     group(
         "fcds_config filter_chain_matcher",
         "",
@@ -175,7 +177,11 @@ pub(super) const HTTP_FILTER: &[Unsupported] = &[
 ];
 
 pub(super) const ROUTER: &[Unsupported] = &[
-    group("upstream_log upstream_log_options", NO_LOG, LOG_HELP),
+    group(
+        "upstream_log upstream_log_options",
+        "the primary's attempts have no log of their own",
+        "remove it; copies are logged by `access_log` in the cluster's `metadata.filter_metadata.mimir_mirror`",
+    ),
     group("upstream_http_filters", NO_FILTERS, REMOVE),
     group(
         "dynamic_stats start_child_span strict_check_headers \
