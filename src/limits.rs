@@ -50,7 +50,7 @@ pub(crate) const PARTING_IDLE: Duration = Duration::from_secs(5);
 pub(crate) const CLIENT_HANDSHAKE: Duration = Duration::from_secs(15);
 /// How often it is looked whether files of certificates have changed.
 pub(crate) const CERTIFICATES_LOOK: Duration = Duration::from_secs(2);
-/// How long the start waits for the first answers of DNS.
+/// How long the start waits for the first answers of DNS, and the first health checks.
 pub(crate) const FIRST_RESOLUTION: Duration = Duration::from_secs(5);
 
 /// Kernel send buffer asked for on a mirror connection; the kernel doubles it for its bookkeeping.

@@ -57,6 +57,7 @@ mod error_flags;
 mod error_replies;
 mod forwarded;
 mod headers;
+mod health;
 mod http2;
 mod levels;
 mod listeners;

@@ -1,18 +1,19 @@
-//! From a cluster's endpoints to its members, again and again. Runs on the control thread.
+//! From a cluster's endpoints to its members, again and again, with what checks find of them. Runs on the control thread.
 //!
 //! A failed resolution keeps the last members: a DNS outage must not become an outage of the proxy.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::model::{Cluster, Discovery, Dns, Endpoint, EndpointHealth, Host};
 use tokio::sync::{mpsc, watch};
 
+use super::health::{Checks, Common};
 use super::lookup::{self, Answer};
 use super::{Flags, Id, Member, Members};
 use crate::limits;
-use crate::stats::ControlStats;
+use crate::stats::DiscoveryStats;
 
 /// Longest pause between attempts while a cluster has no member at all.
 const RETRY_WITHOUT_ADDRESS: Duration = Duration::from_secs(1);
@@ -28,19 +29,29 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// Starts discovery of these clusters, each in a task of its own, and waits a moment for the first answers of those that
-/// are awaited. Returns the members in the same order, and whether all of those answered.
+/// are awaited, with the first checks of what these named. Returns the members in the same order, and whether all of
+/// those answered.
 pub(crate) async fn start(
     clusters: impl Iterator<Item = Wanted<'_>>,
-    stats: &Arc<ControlStats>,
+    common: Common,
 ) -> (Vec<watch::Receiver<Members>>, bool) {
+    let common = Arc::new(common);
     let (done, mut all_done) = mpsc::channel::<()>(1);
     let (ignored, _) = mpsc::channel::<()>(1);
     let mut published = Vec::new();
     for Wanted { index, cluster, awaited } in clusters {
         let (publish, receiver) = watch::channel(Members::from([]));
         published.push(receiver);
-        let first = if awaited { done.clone() } else { ignored.clone() };
-        tokio::spawn(run(cluster.clone(), index, publish, Arc::clone(stats), first));
+        let membership = Membership {
+            checks: Checks::new(cluster, index, &common),
+            cluster: cluster.clone(),
+            index,
+            found: Vec::new(),
+            publish,
+            common: Arc::clone(&common),
+            first: Some(if awaited { done.clone() } else { ignored.clone() }),
+        };
+        tokio::spawn(membership.run());
     }
     drop(done);
     // `recv` ends when every first attempt has dropped its sender.
@@ -48,43 +59,111 @@ pub(crate) async fn start(
     (published, answered)
 }
 
-/// Publishes the members of cluster `index`, for ever if it needs DNS. `first` is dropped after the first attempt.
-async fn run(
+/// One cluster's members.
+#[derive(Debug)]
+struct Membership {
     cluster: Cluster,
+    /// In the configuration.
     index: usize,
+    /// As resolved; what checks know is not in here.
+    found: Vec<Member>,
+    checks: Option<Checks>,
     publish: watch::Sender<Members>,
-    stats: Arc<ControlStats>,
-    first: mpsc::Sender<()>,
-) {
-    let mut first = Some(first);
-    let mut pause = Pause::default();
-    let mut failing = false;
-    loop {
-        let resolved = resolve_all(&cluster).await;
-        record(&cluster.name, &resolved, &mut failing);
-        let outcome = match &resolved {
-            Ok(found) if found.members.is_empty() => Outcome::Empty,
-            Ok(found) => Outcome::Found(found.ttl),
-            Err(_) => Outcome::Failed,
-        };
-        let members = resolved.unwrap_or_default().members;
-        let changed = !members.is_empty() && publish.borrow()[..] != members[..];
-        count(&stats, index, outcome, changed);
-        if changed {
-            let addresses: Vec<_> = members.iter().map(|member| member.address).collect();
-            tracing::info!(cluster = cluster.name, ?addresses, "endpoints");
-            if let Some(stats) = stats.clusters.get(index) {
-                stats.membership_change.inc();
-                stats.membership_total.set(members.len() as u64);
-                let healthy = members.iter().filter(|member| member.health.is_healthy()).count();
-                stats.membership_healthy.set(healthy as u64);
+    common: Arc<Common>,
+    /// Dropped after the first attempt, and the first checks.
+    first: Option<mpsc::Sender<()>>,
+}
+
+impl Membership {
+    /// Publishes the members, for ever if that needs DNS or checks.
+    async fn run(mut self) {
+        let mut pause = Pause::default();
+        let mut failing = false;
+        loop {
+            let resolved = resolve_all(&self.cluster).await;
+            record(&self.cluster.name, &resolved, &mut failing);
+            let outcome = match &resolved {
+                Ok(found) if found.members.is_empty() => Outcome::Empty,
+                Ok(found) => Outcome::Found(found.ttl),
+                Err(_) => Outcome::Failed,
+            };
+            let members = resolved.unwrap_or_default().members;
+            let changed = self.take(members);
+            if let Some(stats) = self.common.stats(self.index) {
+                count(stats, outcome, changed);
             }
-            publish.send_replace(members.into());
+            self.publish();
+            let next = match &self.cluster.discovery {
+                Discovery::Dns(dns) => {
+                    Some(pause.next(dns, outcome, !self.found.is_empty(), fastrand::f64()))
+                }
+                Discovery::Static if self.checks.is_some() => None,
+                Discovery::Static => return,
+            };
+            self.wait(next).await;
         }
-        drop(first.take());
-        let Discovery::Dns(dns) = &cluster.discovery else { return };
-        let has_member = !publish.borrow().is_empty();
-        tokio::time::sleep(pause.next(dns, outcome, has_member, fastrand::f64())).await;
+    }
+
+    /// Takes what was resolved; true if that changed the members.
+    fn take(&mut self, mut members: Vec<Member>) -> bool {
+        if members.is_empty() {
+            return false;
+        }
+        if let Some(checks) = self.checks.as_ref().filter(|_| !self.cluster.health.ignore_on_removal) {
+            // An endpoint that answers is not given up because DNS does not name it any more.
+            let gone = self.found.iter().filter(|old| members.iter().all(|new| new.id != old.id));
+            let stay: Vec<_> = gone.filter(|old| checks.passes(old.id)).cloned().collect();
+            members.extend(stay);
+            members.sort_by_key(|member| member.address);
+        }
+        if self.found == members {
+            return false;
+        }
+        self.found = members;
+        let addresses: Vec<_> = self.found.iter().map(|member| member.address).collect();
+        tracing::info!(cluster = self.cluster.name, ?addresses, "endpoints");
+        if let Some(stats) = self.common.stats(self.index) {
+            stats.membership_change.inc();
+        }
+        true
+    }
+
+    /// Tells the workers what has changed, if anything has.
+    fn publish(&mut self) {
+        let mut members = self.found.clone();
+        if let Some(checks) = &mut self.checks {
+            checks.follow(&mut members);
+        }
+        if let Some(stats) = self.common.stats(self.index) {
+            stats.membership_total.set(members.len() as u64);
+            let healthy = members.iter().filter(|member| member.health.is_healthy()).count();
+            stats.membership_healthy.set(healthy as u64);
+            stats.check_healthy.set(self.checks.as_ref().map_or(0, Checks::passing));
+        }
+        if self.publish.borrow()[..] != members[..] {
+            self.publish.send_replace(members.into());
+        }
+    }
+
+    /// Waits so long, or for ever, and publishes what the checks find meanwhile.
+    async fn wait(&mut self, pause: Option<Duration>) {
+        let due = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(due);
+        loop {
+            if self.checks.as_ref().is_none_or(Checks::is_complete) {
+                drop(self.first.take());
+            }
+            let Some(checks) = &mut self.checks else { return due.await };
+            tokio::select! {
+                () = &mut due => return,
+                () = checks.change() => self.publish(),
+            }
+        }
     }
 }
 
@@ -96,8 +175,7 @@ enum Outcome {
     Failed,
 }
 
-fn count(stats: &ControlStats, index: usize, outcome: Outcome, changed: bool) {
-    let Some(stats) = stats.clusters.get(index) else { return };
+fn count(stats: &DiscoveryStats, outcome: Outcome, changed: bool) {
     stats.update_attempt.inc();
     match outcome {
         Outcome::Failed => stats.update_failure.inc(),
@@ -174,7 +252,9 @@ async fn resolve_all(cluster: &Cluster) -> Result<Found, std::io::Error> {
                     found.ttl = ttl.into_iter().chain(found.ttl).min();
                     let few = if dns.logical { 1 } else { usize::MAX };
                     let addresses = addresses.into_iter().take(few);
-                    found.members.extend(addresses.map(|ip| member(endpoint, name, ip, dns.logical)));
+                    found
+                        .members
+                        .extend(addresses.map(|ip| member(cluster, endpoint, name, ip, dns.logical)));
                 }
                 Err(e) => error = Some(e),
             },
@@ -184,7 +264,7 @@ async fn resolve_all(cluster: &Cluster) -> Result<Found, std::io::Error> {
                     Discovery::Static => (false, String::new()),
                     Discovery::Dns(dns) => (dns.logical, ip.to_string()),
                 };
-                found.members.push(member(endpoint, &name, *ip, logical));
+                found.members.push(member(cluster, endpoint, &name, *ip, logical));
             }
             // Refused by the configuration.
             (Host::Name(_), Discovery::Static) => {}
@@ -198,14 +278,16 @@ async fn resolve_all(cluster: &Cluster) -> Result<Found, std::io::Error> {
     }
 }
 
-fn member(endpoint: &Endpoint, name: &str, ip: std::net::IpAddr, logical: bool) -> Member {
+fn member(cluster: &Cluster, endpoint: &Endpoint, name: &str, ip: IpAddr, logical: bool) -> Member {
     let address = SocketAddr::new(ip, endpoint.port);
+    let is_checked = cluster.health.check.is_some() && !endpoint.unchecked;
     Member {
         id: if logical { Id::Logical } else { Id::Address(address) },
         address,
         hostname: endpoint.hostname.as_deref().unwrap_or(name).into(),
         weight: endpoint.weight,
         health: Flags { configured: endpoint.health == EndpointHealth::Unhealthy, checked: false },
+        check: is_checked.then(|| SocketAddr::new(ip, endpoint.check_port.unwrap_or(endpoint.port))),
     }
 }
 

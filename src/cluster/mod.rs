@@ -1,12 +1,13 @@
 //! Clusters, process-wide: which addresses their endpoints have, which of them are healthy, and which is next.
 //!
-//! The control thread resolves names ([`discovery`]), and publishes the members of each cluster. Each worker keeps its
+//! The control thread resolves names ([`discovery`]), checks endpoints ([`health`]) and publishes the members of each cluster. Each worker keeps its
 //! own [`Endpoints`], told of a change by a message, so that choosing one touches nothing shared ([`balancer`]).
 
 mod balancer;
 pub(crate) mod discovery;
 mod dns;
 mod endpoints;
+pub(crate) mod health;
 mod host;
 mod lookup;
 
@@ -31,6 +32,8 @@ pub(crate) struct Member {
     pub(crate) hostname: Arc<str>,
     pub(crate) weight: u32,
     pub(crate) health: Flags,
+    /// Where its health is checked; `None`: it is not.
+    pub(crate) check: Option<SocketAddr>,
 }
 
 /// Why a member is not healthy; none of them: it is.
@@ -54,6 +57,6 @@ impl Member {
     pub(crate) fn at(address: &str) -> Self {
         let address: SocketAddr = address.parse().expect("an address");
         let id = Id::Address(address);
-        Self { id, address, hostname: Arc::from(""), weight: 1, health: Flags::default() }
+        Self { id, address, hostname: Arc::from(""), weight: 1, health: Flags::default(), check: None }
     }
 }

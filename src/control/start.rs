@@ -19,6 +19,7 @@ use crate::admin::{self, Command, View};
 use crate::cli::{Mode, Serve};
 use crate::cluster::Members;
 use crate::cluster::discovery::{self, Wanted};
+use crate::cluster::health;
 use crate::lifecycle::{Generation, Lifecycle};
 use crate::log::Loggers;
 use crate::mirror::send::pace::Pace;
@@ -26,6 +27,7 @@ use crate::mirror::{Shared, order, own_address};
 use crate::server::accept::{Acceptors, Seat};
 use crate::signals::Signals;
 use crate::stats::Stats;
+use crate::tls::Materials;
 use crate::tls::reload::{Published, Store, Wanted as Whose};
 use crate::worker::{self, Phase, Plan};
 use crate::{descriptors, limits};
@@ -114,10 +116,11 @@ impl Common {
         let config = Arc::new(config);
         let (certificates, failures) = Store::load(&config, Whose::All)?;
         tokio::spawn(failures.tell());
+        let certificates = certificates.publish(&stats);
         Ok(Self {
-            addresses: resolve(&config, &stats).await,
+            addresses: resolve(&config, &stats, &certificates.materials).await,
             paces: config.mirrors.iter().map(|mirror| Pace::new(mirror.max_connections)).collect(),
-            certificates: certificates.publish(&stats),
+            certificates,
             config,
             stats,
             lifecycle: Arc::default(),
@@ -261,7 +264,11 @@ fn start_workers(
 }
 
 /// Starts discovery. Clusters that only mirrors use are not waited for.
-async fn resolve(config: &Config, stats: &Stats) -> Vec<watch::Receiver<Members>> {
+async fn resolve(
+    config: &Config,
+    stats: &Stats,
+    tls: &watch::Receiver<Arc<Materials>>,
+) -> Vec<watch::Receiver<Members>> {
     let hosts = config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
     let primaries: HashSet<usize> = hosts
         .flat_map(|host| &host.routes)
@@ -271,9 +278,11 @@ async fn resolve(config: &Config, stats: &Stats) -> Vec<watch::Receiver<Members>
     let clusters = config.clusters.iter().enumerate();
     let clusters =
         clusters.map(|(index, cluster)| Wanted { index, cluster, awaited: primaries.contains(&index) });
-    let (published, all_answered) = discovery::start(clusters, &stats.control).await;
+    let (published, all_answered) = discovery::start(clusters, health::Common::new(stats, tls)).await;
     if !all_answered {
-        tracing::warn!("DNS has not answered for every primary yet; starting without");
+        tracing::warn!(
+            "DNS or the first health checks have not answered for every primary yet; starting without"
+        );
     }
     published
 }

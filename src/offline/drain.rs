@@ -15,6 +15,7 @@ use tracing::level_filters::LevelFilter;
 use super::summary::Summary;
 use super::{Target, load, look, words};
 use crate::cluster::discovery::{self, Wanted};
+use crate::cluster::health;
 use crate::mirror::durable::start::{Durable, Plan};
 use crate::mirror::own_address;
 use crate::mirror::send::pace::Pace;
@@ -172,7 +173,8 @@ async fn start(config: &Arc<Config>, jobs: &mut [Job], stats: &Stats) -> anyhow:
         Some(Wanted { index: mirror.cluster, cluster, awaited: true })
     });
     let (certificates, _) = Store::load(config, tls::reload::Wanted::Clusters)?;
-    let (addresses, _) = discovery::start(wanted, &stats.control).await;
+    let common = health::Common::new(stats, &certificates.unchanging());
+    let (addresses, _) = discovery::start(wanted, common).await;
     for ((job, mirror), addresses) in jobs.iter_mut().zip(mirrors).zip(addresses) {
         let started = Durable::start(Plan {
             config,

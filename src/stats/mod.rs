@@ -250,7 +250,7 @@ impl ControlStats {
     }
 }
 
-/// Envoy's `cluster.<name>.update_*` and `membership_*`.
+/// Envoy's `cluster.<name>.update_*`, `membership_*` and `health_check.*`.
 #[derive(Debug, Default)]
 pub(crate) struct DiscoveryStats {
     pub(crate) update_attempt: Counter,
@@ -262,6 +262,13 @@ pub(crate) struct DiscoveryStats {
     pub(crate) membership_change: Counter,
     pub(crate) membership_total: Gauge,
     pub(crate) membership_healthy: Gauge,
+    pub(crate) check_attempt: Counter,
+    pub(crate) check_success: Counter,
+    /// Network failures among them.
+    pub(crate) check_failure: Counter,
+    pub(crate) check_network_failure: Counter,
+    /// Endpoints that pass their checks.
+    pub(crate) check_healthy: Gauge,
 }
 
 /// Envoy's `listener.<address>.downstream_cx_*`, as far as the acceptor sees it.

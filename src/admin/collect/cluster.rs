@@ -60,6 +60,19 @@ const DISCOVERY: &[Row<DiscoveryStats>] = &[
     ("membership_healthy", Kind::Gauge, |s| s.membership_healthy.get()),
 ];
 
+/// `cluster.<name>.health_check.<row>`, of clusters that have one.
+const CHECKS: &[Row<DiscoveryStats>] = &[
+    ("attempt", Kind::Counter, |s| s.check_attempt.get()),
+    ("success", Kind::Counter, |s| s.check_success.get()),
+    ("failure", Kind::Counter, |s| s.check_failure.get()),
+    ("network_failure", Kind::Counter, |s| s.check_network_failure.get()),
+    // What answers to requests say of health is not heard, and nothing is degraded.
+    ("passive_failure", Kind::Counter, |_| 0),
+    ("verify_cluster", Kind::Counter, |_| 0),
+    ("healthy", Kind::Gauge, |s| s.check_healthy.get()),
+    ("degraded", Kind::Gauge, |_| 0),
+];
+
 /// Name after `cluster.<name>.`, Prometheus' name, and where it is.
 type Time = (&'static str, &'static str, fn(&ClusterStats) -> &Histogram);
 
@@ -92,6 +105,9 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
                 let n = if is_fixed && row.starts_with("update_") { 0 } else { read(discovery) };
                 metrics.envoy(format!("envoy_cluster_{row}"), *kind, text, labels(), n);
             }
+            if let Some(check) = &cluster.health.check {
+                checks(&check.name, &name, discovery, metrics);
+            }
         }
         for (row, family, read) in TIMES {
             let mut time = HistogramSum::default();
@@ -105,6 +121,17 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
         }
         never::cluster(&name, &labels, metrics);
         Answers::of(view, index).collect(&name, metrics);
+    }
+}
+
+fn checks(check: &str, cluster: &str, stats: &DiscoveryStats, metrics: &mut Metrics) {
+    let check = sanitized(check);
+    let named = Some(("envoy_health_check_name", check.clone())).filter(|_| !check.is_empty());
+    let part = if check.is_empty() { String::new() } else { format!("name.{check}.") };
+    for (row, kind, read) in CHECKS {
+        let text = format!("cluster.{cluster}.health_check.{part}{row}");
+        let labels = named.iter().cloned().chain([(CLUSTER, cluster.to_owned())]).collect();
+        metrics.envoy(format!("envoy_cluster_health_check_{row}"), *kind, text, labels, read(stats));
     }
 }
 

@@ -158,6 +158,7 @@ fn check(cluster: &str, check: &HealthCheck, notes: &mut Notes) -> Value {
     };
     let text = |duration: Duration| json!(proto_text(duration));
     let unless_zero = |duration: Duration| (!duration.is_zero()).then(|| text(duration));
+    put("name", (!check.name.is_empty()).then(|| json!(check.name)));
     put("timeout", Some(text(check.timeout)));
     put("interval", Some(text(check.interval)));
     put("unhealthy_threshold", Some(json!(check.unhealthy_threshold)));
@@ -172,7 +173,6 @@ fn check(cluster: &str, check: &HealthCheck, notes: &mut Notes) -> Value {
     put("interval_jitter", unless_zero(check.interval_jitter));
     let percent = check.interval_jitter_percent;
     put("interval_jitter_percent", (percent != 0).then(|| json!(percent)));
-    put("alt_port", check.port.map(|port| json!(port)));
     put("reuse_connection", (!check.reuse_connection).then(|| json!(false)));
     match &check.probe {
         Probe::Tcp => put("tcp_health_check", Some(json!({}))),

@@ -31,23 +31,19 @@ const TYPES: [(&str, u32, Type); 5] = [
     ("ORIGINAL_DST", 4, Type::OriginalDst),
 ];
 
-/// What is read, so that mistakes in it are named, and not done: no endpoint is probed, and sockets have the options of
-/// this program.
-const NOT_YET: [(&str, &str, &str); 6] = [
-    ("health_checks", "endpoints are not probed", UNPROBED),
-    ("close_connections_on_host_health_failure", "endpoints are not probed", "remove it"),
-    ("ignore_health_on_host_removal", "endpoints are not probed", "remove it"),
-    ("drain_connections_on_host_removal", "endpoints are not probed", "remove it"),
+/// What is read, so that mistakes in it are named, and not done: sockets have the options of this program.
+const NOT_YET: [(&str, &str, &str); 2] = [
     (
         "upstream_connection_options",
         "the kernel asks silent peers after 30 s",
         "remove it; every connection to a cluster has TCP keepalive",
     ),
-    ("upstream_bind_config", "the system chooses the source address", "remove it, or set a route's `src`"),
+    (
+        "upstream_bind_config",
+        "the system chooses the source address by its routes",
+        "remove it; where another address must be the source, say so in the system's routing table (`ip route ... src`)",
+    ),
 ];
-
-const UNPROBED: &str = "remove it; for a mirror nothing is lost: while it fails, one copy at a time tries whether it is \
-                        back; a primary with several endpoints needs a balancer that probes them";
 
 /// Decodes a cluster and declares it.
 pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {

@@ -98,7 +98,6 @@ fn lb_endpoint(field: &Field<'_>, must_be_ip: bool) -> Option<Endpoint> {
 
 /// The port of health checks, and whether there are none.
 fn check_config(field: &Field<'_>) -> Option<(Option<u16>, bool)> {
-    field.refuse_key::<()>("is not supported by this version", "endpoints are not probed", "remove it");
     let mut object = field.object()?;
     let port = object.take("port_value").map_or(Some(0), |field| field.whole(0, 65_535));
     let off = object.take("disable_active_health_check").map_or(Some(false), |field| field.boolean());

@@ -84,7 +84,7 @@ fn percent(field: &Field<'_>) -> Option<u8> {
 
 fn check(field: &Field<'_>) -> Option<HealthCheck> {
     let mut object = field.object()?;
-    object.take("name");
+    let name = object.take("name").map_or(Some(""), |field| field.text());
     let timeout = required(&mut object, "timeout");
     let interval = required(&mut object, "interval");
     let threshold = |object: &mut Object<'_>, name| {
@@ -95,22 +95,24 @@ fn check(field: &Field<'_>) -> Option<HealthCheck> {
     let healthy_threshold = threshold(&mut object, "healthy_threshold");
     let times = times(&mut object);
     let percent = object.take("interval_jitter_percent").map_or(Some(0), |field| field.whole(0, 1000));
-    let port = object.take("alt_port").map(|field| field.whole(1, 65_535));
+    if let Some(port) = object.take("alt_port") {
+        port.whole(0, u32::MAX);
+        port.warn(
+            "has no effect, in Envoy neither: checks go to the endpoint's port",
+            "write `health_check_config: { port_value: ... }` into the endpoints",
+        );
+    }
     let reuse = object.take("reuse_connection").map_or(Some(true), |field| field.boolean());
     let probe = probe(&mut object, field);
     object.finish(unsupported::HEALTH_CHECK);
-    let port = match port {
-        Some(port) => Some(u16::try_from(port?).ok()?),
-        None => None,
-    };
     Some(HealthCheck {
+        name: name?.to_owned(),
         probe: probe?,
         timeout: timeout?,
         interval: interval?,
         interval_jitter_percent: percent?,
         unhealthy_threshold: unhealthy_threshold?,
         healthy_threshold: healthy_threshold?,
-        port,
         reuse_connection: reuse?,
         ..times?
     })
@@ -135,6 +137,7 @@ fn times(object: &mut Object<'_>) -> Option<HealthCheck> {
     let interval_jitter =
         object.take("interval_jitter").map_or(Some(Duration::ZERO), |field| field.duration());
     Some(HealthCheck {
+        name: String::new(),
         probe: Probe::Tcp,
         timeout: Duration::ZERO,
         interval: Duration::ZERO,
@@ -148,7 +151,6 @@ fn times(object: &mut Object<'_>) -> Option<HealthCheck> {
         interval_jitter_percent: 0,
         unhealthy_threshold: 1,
         healthy_threshold: 1,
-        port: None,
         reuse_connection: true,
     })
 }

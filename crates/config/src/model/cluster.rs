@@ -74,7 +74,7 @@ pub struct Endpoint {
     pub weight: u32,
     /// What `health_status` says.
     pub health: EndpointHealth,
-    /// `hostname`, where it is written: the name for health checks and for `auto_host_rewrite`.
+    /// `hostname`, where it is written: the name for `auto_host_rewrite`.
     pub hostname: Option<String>,
     /// Where health checks go, where that is another port.
     pub check_port: Option<u16>,

@@ -28,17 +28,19 @@ impl Default for Health {
 /// An active health check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
+    /// Part of its statistics' names; empty for none.
+    pub name: String,
     /// What is asked.
     pub probe: Probe,
     /// Longest time of one attempt.
     pub timeout: Duration,
     /// Between two attempts while the endpoint is healthy.
     pub interval: Duration,
-    /// After an attempt whose failure made the endpoint unhealthy, or did not yet. Default `interval`.
+    /// After a failure that does not make a healthy endpoint unhealthy yet. Default `unhealthy_interval`.
     pub unhealthy_edge_interval: Option<Duration>,
     /// While it is unhealthy. Default `interval`.
     pub unhealthy_interval: Option<Duration>,
-    /// After the attempt that made it healthy. Default `interval`.
+    /// After a success that does not make an unhealthy one healthy yet. Default `interval`.
     pub healthy_edge_interval: Option<Duration>,
     /// While the cluster has never been sent a request. Default 60 s.
     pub no_traffic_interval: Duration,
@@ -54,8 +56,6 @@ pub struct HealthCheck {
     pub unhealthy_threshold: u32,
     /// Successes in a row that make it healthy again; the first attempt of all counts alone.
     pub healthy_threshold: u32,
-    /// Another port than the endpoint's (`alt_port`).
-    pub port: Option<u16>,
     /// Whether one connection serves all attempts. Default true.
     pub reuse_connection: bool,
 }
@@ -76,7 +76,7 @@ pub struct HttpProbe {
     pub method: Method,
     /// Path, with its query if it has one.
     pub path: HeaderValue,
-    /// `Host`; the endpoint's hostname or the cluster's name where it is not written.
+    /// `Host`; the cluster's name where it is not written.
     pub host: Option<HeaderValue>,
     /// Added to the request.
     pub headers: Vec<(HeaderName, HeaderValue)>,
