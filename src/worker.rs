@@ -17,18 +17,19 @@ use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 
 use crate::access_log::{self, Logs};
+use crate::cluster::breakers::Breakers;
 use crate::cluster::{Endpoints, Members};
 use crate::deadline::Wheel;
 use crate::exchange::{Core, ReplayBudget, Site};
 use crate::lifecycle::Lifecycle;
 use crate::mirror::order::Permit;
-use crate::mirror::{Mirrors, Parts, Shared};
+use crate::mirror::{self, Mirrors, Shared};
 use crate::route::Table;
 use crate::server::accept::Accepted;
 use crate::server::connection::Connections;
 use crate::stats::WorkerStats;
 use crate::tls::{Current, Materials, Transport};
-use crate::upstream::Upstream;
+use crate::upstream::{Parts, Upstream};
 
 /// How often a worker looks after its connections.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -62,6 +63,8 @@ pub(crate) struct Plan {
     pub(crate) shared: Vec<Shared>,
     /// By cluster.
     pub(crate) addresses: Vec<watch::Receiver<Members>>,
+    /// By cluster: those of the whole process.
+    pub(crate) breakers: Vec<Option<Arc<Breakers>>>,
     /// Certificates, as they are now and as they change.
     pub(crate) tls: watch::Receiver<Arc<Materials>>,
     pub(crate) own_address: HeaderValue,
@@ -190,15 +193,15 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
     let upstreams = clusters.clone().map(|(index, (cluster, published))| {
         let endpoints = Endpoints::follow(index, cluster, &plan.stats, published);
         let transport = Transport::new(&tls, index);
-        let timeout = cluster.connect_timeout;
-        Upstream::new(index, endpoints, timeout, &cluster.http, transport, Arc::clone(&plan.stats))
+        let breakers = plan.breakers.get(index).cloned().flatten();
+        Upstream::new(cluster, Parts { index, endpoints, tls: transport, breakers, stats: &plan.stats })
     });
     let upstreams = upstreams.collect();
     // Requests and copies take turns of their own: a mirror's dials must not move a primary's round robin.
     let mirror_endpoints = clusters
         .map(|(index, (cluster, published))| Endpoints::follow(index, cluster, &plan.stats, published));
     let mirror_endpoints: Vec<_> = mirror_endpoints.collect();
-    let mirrors = Mirrors::new(Parts {
+    let mirrors = Mirrors::new(mirror::Parts {
         config,
         shared: &plan.shared,
         endpoints: &mirror_endpoints,

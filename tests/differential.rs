@@ -49,6 +49,7 @@ mod server;
 
 mod access_logs;
 mod basics;
+mod breakers;
 mod cluster_policies;
 mod clusters;
 mod documents;

@@ -34,6 +34,7 @@ impl Fixture {
     pub(crate) fn reconfigure(&mut self, config: Config) {
         self.view.stats = stats(&config);
         self.view.paces = paces(&config);
+        self.view.breakers = vec![None; config.clusters.len()];
         self.view.config = Arc::new(config);
     }
 }
@@ -51,6 +52,7 @@ pub(crate) fn new() -> Fixture {
     let view = View {
         stats: stats(&config),
         paces: paces(&config),
+        breakers: vec![None; config.clusters.len()],
         config: Arc::new(config),
         lifecycle: Arc::new(lifecycle),
         endpoints,

@@ -32,6 +32,7 @@ use tokio::sync::mpsc;
 use books::Books;
 
 use crate::cluster::Members;
+use crate::cluster::breakers::Breakers;
 use crate::lifecycle::{Generation, Lifecycle};
 use crate::log::Loggers;
 use crate::mirror::send::pace::Pace;
@@ -82,6 +83,8 @@ pub(crate) struct View {
     pub(crate) lifecycle: Arc<Lifecycle>,
     /// The members each cluster has now. Index = cluster.
     pub(crate) endpoints: Vec<tokio::sync::watch::Receiver<Members>>,
+    /// The circuit breakers of each cluster that has some. Index = cluster.
+    pub(crate) breakers: Vec<Option<Arc<Breakers>>>,
     /// How fast each mirror is sent to. Index = mirror.
     pub(crate) paces: Vec<Arc<Pace>>,
     /// Where the listeners really bound (port 0 resolved). Index = listener.

@@ -93,6 +93,13 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// A circuit breaker refused it: the endpoint has no part in that.
+    pub(crate) fn refused(&mut self) {
+        self.answered = true;
+    }
+}
+
 impl Drop for Asked {
     fn drop(&mut self) {
         self.host.stats.rq_active.dec();

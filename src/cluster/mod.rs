@@ -4,6 +4,7 @@
 //! own [`Endpoints`], told of a change by a message, so that choosing one touches nothing shared ([`balancer`]).
 
 mod balancer;
+pub(crate) mod breakers;
 pub(crate) mod discovery;
 mod dns;
 mod endpoints;

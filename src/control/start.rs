@@ -18,6 +18,7 @@ use crate::access_log::writer::Writer;
 use crate::admin::{self, Command, View};
 use crate::cli::{Mode, Serve};
 use crate::cluster::Members;
+use crate::cluster::breakers::Breakers;
 use crate::cluster::discovery::{self, Wanted};
 use crate::cluster::health;
 use crate::lifecycle::{Generation, Lifecycle};
@@ -103,6 +104,8 @@ struct Common {
     lifecycle: Arc<Lifecycle>,
     /// By cluster.
     addresses: Vec<watch::Receiver<Members>>,
+    /// By cluster.
+    breakers: Vec<Option<Arc<Breakers>>>,
     /// By mirror.
     paces: Vec<Arc<Pace>>,
     certificates: Published,
@@ -119,6 +122,7 @@ impl Common {
         let certificates = certificates.publish(&stats);
         Ok(Self {
             addresses: resolve(&config, &stats, &certificates.materials).await,
+            breakers: config.clusters.iter().map(|cluster| Breakers::of(cluster.breakers)).collect(),
             paces: config.mirrors.iter().map(|mirror| Pace::new(mirror.max_connections)).collect(),
             certificates,
             config,
@@ -140,6 +144,7 @@ impl Common {
             stats: Arc::clone(&self.stats),
             lifecycle: Arc::clone(&self.lifecycle),
             endpoints: self.addresses.clone(),
+            breakers: self.breakers.clone(),
             paces: self.paces.clone(),
             listening: listening.to_vec(),
             certificates: self.certificates.described.clone(),
@@ -224,7 +229,7 @@ fn start_workers(
     awaited: &[String],
     logs: &Writer,
 ) -> std::io::Result<Started> {
-    let Common { config, stats, lifecycle, addresses, paces, certificates, .. } = common;
+    let Common { config, stats, lifecycle, addresses, breakers, paces, certificates, .. } = common;
     let tls = &certificates.materials;
     // Room for every copy that the bounds allow: a cell can always give its permit.
     let copies: usize = config.mirrors.iter().map(|mirror| mirror.max_copies as usize).sum();
@@ -251,6 +256,7 @@ fn start_workers(
             lifecycle: Arc::clone(lifecycle),
             shared: shared.clone(),
             addresses: addresses.to_vec(),
+            breakers: breakers.clone(),
             tls: tls.clone(),
             own_address: own_address.clone(),
             logs: logs.opened().clone(),

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use config::model::{Action, Config, Conventions, Forward, HttpManager, Route};
 use http::header::{CONNECTION, EXPECT, HOST, TE, TRAILER};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::access_log::Logs;
@@ -40,7 +40,7 @@ use crate::route::reply::{self, LocalReply};
 use crate::route::{Table, rewrite, targets};
 use crate::stats::{ClusterStats, HttpStats, WorkerStats};
 use crate::tls::{Current, Secured};
-use crate::upstream::{Failure, Upstream};
+use crate::upstream::{Failure, Full, Upstream};
 pub(crate) use answer_body::AnswerBody;
 use answer_body::{Active, Relayed};
 pub(crate) use detach::{Departure, Detached};
@@ -50,6 +50,9 @@ use record::Record;
 pub(crate) use request_body::{Outgoing, ReplayBudget};
 use request_body::{Repeatable, RequestBody};
 use timeouts::Timeouts;
+
+/// Tells clients that a circuit breaker refused their request.
+const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 
 /// What one worker needs to serve requests. Nothing in it is shared with another worker but counters it alone writes.
 #[derive(Debug)]
@@ -265,7 +268,13 @@ impl<'a> Exchange<'a> {
         if upstream.is_http2(self.version) {
             self.body.goes_over_http2();
         }
-        active.record.upstream = Some(host.address());
+        let refused = upstream.refuses(&host, self.version, &head.headers);
+        if refused != Some(Full::Pending) {
+            active.record.upstream = Some(host.address());
+        }
+        if refused.is_some() {
+            return Ok(self.failed(route, Failure::Overflow, active));
+        }
         self.tap(&head, route, kind);
         rewrite::for_primary(&mut head, route, self.tells());
         let repeat = Repeatable::new(&self.body, kind.is_write() || head.method.is_idempotent());
@@ -331,6 +340,9 @@ impl<'a> Exchange<'a> {
     fn reply(&self, reply: LocalReply, mut active: Active) -> Response<AnswerBody> {
         active.record.replied(reply);
         let mut answer = reply.response(!self.body.is_complete(), &self.core.date.borrow());
+        if reply.is_overload() && self.tells() {
+            answer.headers_mut().insert(OVERLOADED, HeaderValue::from_static("true"));
+        }
         if self.is_grpc {
             grpc::answer(&mut answer);
         }
@@ -379,7 +391,7 @@ impl<'a> Exchange<'a> {
                 Failure::Closed | Failure::Reset | Failure::Refused | Failure::Protocol => {
                     cluster.rq_rx_reset.inc()
                 }
-                Failure::Connect | Failure::ConnectTimeout => {}
+                Failure::Connect | Failure::ConnectTimeout | Failure::Overflow => {}
             }
         }
         self.reply(LocalReply::Upstream(failure), active)

@@ -29,6 +29,7 @@ impl Flags {
     pub(crate) const UPSTREAM_TIMEOUT: Self = Self(1 << 1);
     pub(crate) const CONNECTION_FAILURE: Self = Self(1 << 2);
     pub(crate) const CONNECTION_TERMINATION: Self = Self(1 << 3);
+    pub(crate) const UPSTREAM_OVERFLOW: Self = Self(1 << 4);
     pub(crate) const NO_ROUTE: Self = Self(1 << 5);
     pub(crate) const DOWNSTREAM_TERMINATION: Self = Self(1 << 6);
     pub(crate) const STREAM_IDLE: Self = Self(1 << 8);

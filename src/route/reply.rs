@@ -81,6 +81,9 @@ impl LocalReply {
             Self::Upstream(Failure::ConnectTimeout) => {
                 (Flags::CONNECTION_FAILURE, "upstream_reset_before_response_started{connection_timeout}")
             }
+            Self::Upstream(Failure::Overflow) => {
+                (Flags::UPSTREAM_OVERFLOW, "upstream_reset_before_response_started{overflow}")
+            }
             Self::Upstream(Failure::Closed) => (
                 Flags::CONNECTION_TERMINATION,
                 "upstream_reset_before_response_started{connection_termination}",
@@ -112,6 +115,7 @@ impl LocalReply {
             Self::Upstream(Failure::Connect) => format!("{RESET}remote connection failure"),
             Self::Upstream(Failure::ConnectTimeout) => format!("{RESET}connection timeout"),
             Self::Upstream(Failure::Closed) => format!("{RESET}connection termination"),
+            Self::Upstream(Failure::Overflow) => format!("{RESET}overflow"),
             Self::Upstream(Failure::Reset) => format!("{RESET}remote reset"),
             Self::Upstream(Failure::Refused) => format!("{RESET}remote refused stream reset"),
             Self::Upstream(Failure::Protocol) => format!("{RESET}protocol error"),
@@ -119,6 +123,11 @@ impl LocalReply {
             Self::Stalled | Self::Idle => "stream timeout".to_owned(),
             Self::TooSlow => "request timeout".to_owned(),
         }
+    }
+
+    /// Whether the client is told that a circuit breaker refused it (`x-envoy-overloaded`).
+    pub(crate) fn is_overload(self) -> bool {
+        matches!(self, Self::Upstream(Failure::Overflow))
     }
 
     /// The answer without the headers that every answer gets. `close` where the request was not read to its end.

@@ -178,6 +178,12 @@ pub(crate) struct ClusterStats {
     pub(crate) rq_pending_active: Gauge,
     /// Requests that waited for a connection which could not be made.
     pub(crate) rq_pending_failure_eject: Counter,
+    /// Requests for which a further connection would have been one too many.
+    pub(crate) cx_overflow: Counter,
+    /// Requests refused because too many wait for a connection, ...
+    pub(crate) rq_pending_overflow: Counter,
+    /// ... or too many are in progress.
+    pub(crate) rq_active_overflow: Counter,
     /// Answers that are no HTTP.
     pub(crate) cx_protocol_error: Counter,
     pub(crate) rq_timeout: Counter,

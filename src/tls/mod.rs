@@ -92,11 +92,11 @@ impl Transport {
     }
 
     /// The `Host` of a request, if the cluster is asked for by that name. Connections are not shared between names then.
-    pub(crate) fn host_of<B>(&self, request: &http::Request<B>) -> Option<Box<str>> {
+    pub(crate) fn host_in(&self, head: &http::HeaderMap) -> Option<Box<str>> {
         if !self.by_host {
             return None;
         }
-        let host = request.headers().get(http::header::HOST)?.to_str().ok()?;
+        let host = head.get(http::header::HOST)?.to_str().ok()?;
         client::server_of(host).map(|name| name.to_ascii_lowercase().into())
     }
 

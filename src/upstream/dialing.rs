@@ -20,40 +20,63 @@ pub(super) struct Dialing(RefCell<Vec<Dial>>);
 #[derive(Debug)]
 struct Dial {
     address: SocketAddr,
+    name: Option<Box<str>>,
     waiting: Cell<u32>,
     outcome: watch::Receiver<Outcome>,
 }
 
+impl Dial {
+    fn has_room(&self, address: SocketAddr, name: Option<&str>, most: u32) -> bool {
+        self.address == address && self.name.as_deref() == name && self.waiting.get() < most
+    }
+}
+
 impl Dialing {
-    /// Waits for a dial to `address`, one in progress that fewer than `most` wait for, or the one that `dial` begins.
+    /// Whether a dial to `address`, asked for by this name, is in progress that fewer than `most` wait for.
+    pub(super) fn has_room(&self, address: SocketAddr, name: Option<&str>, most: u32) -> bool {
+        self.0.borrow().iter().any(|dial| dial.has_room(address, name, most))
+    }
+
+    /// Waits for a dial to `address`, asked for by this name, one in progress that fewer than `most` wait for, or the one that `dial` begins.
     pub(super) async fn wait<F>(
         self: &Rc<Self>,
         address: SocketAddr,
+        name: Option<&str>,
         most: u32,
         dial: impl FnOnce() -> F,
     ) -> Result<(), Failure>
     where
         F: Future<Output = Result<(), Failure>> + 'static,
     {
-        let found = self.join(address, most);
-        let mut outcome = found.unwrap_or_else(|| self.begin(address, dial()));
+        let found = self.join(address, name, most);
+        let mut outcome = found.unwrap_or_else(|| self.begin(address, name, dial()));
         let ended = outcome.wait_for(Option::is_some).await;
         ended.ok().and_then(|outcome| *outcome).unwrap_or(Err(Failure::Closed))
     }
 
-    fn join(&self, address: SocketAddr, most: u32) -> Option<watch::Receiver<Outcome>> {
+    fn join(&self, address: SocketAddr, name: Option<&str>, most: u32) -> Option<watch::Receiver<Outcome>> {
         let dials = self.0.borrow();
-        let dial = dials.iter().find(|dial| dial.address == address && dial.waiting.get() < most)?;
+        let dial = dials.iter().find(|dial| dial.has_room(address, name, most))?;
         dial.waiting.set(dial.waiting.get() + 1);
         Some(dial.outcome.clone())
     }
 
-    fn begin<F>(self: &Rc<Self>, address: SocketAddr, dial: F) -> watch::Receiver<Outcome>
+    fn begin<F>(
+        self: &Rc<Self>,
+        address: SocketAddr,
+        name: Option<&str>,
+        dial: F,
+    ) -> watch::Receiver<Outcome>
     where
         F: Future<Output = Result<(), Failure>> + 'static,
     {
         let (tell, outcome) = watch::channel(None);
-        self.0.borrow_mut().push(Dial { address, waiting: Cell::new(1), outcome: outcome.clone() });
+        self.0.borrow_mut().push(Dial {
+            address,
+            name: name.map(Into::into),
+            waiting: Cell::new(1),
+            outcome: outcome.clone(),
+        });
         let dialing = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let ended = dial.await;

@@ -77,6 +77,15 @@ where
         None
     }
 
+    /// Whether there is an idle connection to `host`, asked for by this name.
+    pub(super) fn is_ready(&self, host: &Rc<Host>, name: Option<&str>) -> bool {
+        self.idle.borrow().iter().any(|connection| {
+            Rc::ptr_eq(connection.to.host(), host)
+                && connection.name.as_deref() == name
+                && connection.sender.is_ready()
+        })
+    }
+
     /// Begins to speak HTTP/1.1 on a new connection.
     pub(super) async fn adopt(
         self: &Rc<Self>,

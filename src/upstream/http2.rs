@@ -46,6 +46,8 @@ pub(super) struct Pool<B> {
 struct Connection<B> {
     sender: SendRequest<B>,
     to: Connected,
+    /// The request's `Host`, where the cluster is asked for it by that name.
+    name: Option<Box<str>>,
     secure: bool,
     idle_since: Cell<Instant>,
     life: Rc<Life>,
@@ -91,20 +93,38 @@ where
         }
     }
 
-    /// A stream of an open connection to `host`.
-    pub(super) fn checkout(&self, host: &Rc<Host>) -> Option<Lease<B>> {
+    /// A stream of an open connection to `host`, asked for by this name.
+    pub(super) fn checkout(&self, host: &Rc<Host>, name: Option<&str>) -> Option<Lease<B>> {
         let mut open = self.open.borrow_mut();
         open.retain(|connection| !self.is_over(connection));
-        let connection = open
-            .iter()
-            .find(|connection| Rc::ptr_eq(connection.to.host(), host) && self.has_room(connection))?;
+        let fits = |connection: &Connection<B>| {
+            Rc::ptr_eq(connection.to.host(), host) && connection.name.as_deref() == name
+        };
+        let connection = open.iter().find(|connection| fits(connection) && self.has_room(connection))?;
         let reused = connection.life.requests.get() > 0;
         connection.life.request();
         Some(Lease { connection: Rc::clone(connection), counters: Rc::clone(&self.counters), reused })
     }
 
-    /// Begins to speak HTTP/2 on a new connection. `secure`: inside of TLS.
-    pub(super) async fn adopt(&self, io: UpstreamIo, host: &Rc<Host>, secure: bool) -> Result<(), Failure> {
+    /// Whether an open connection to `host`, asked for by this name, has a stream left.
+    pub(super) fn is_ready(&self, host: &Rc<Host>, name: Option<&str>) -> bool {
+        let open = self.open.borrow();
+        open.iter().any(|connection| {
+            Rc::ptr_eq(connection.to.host(), host)
+                && connection.name.as_deref() == name
+                && !connection.is_gone()
+                && self.has_room(connection)
+        })
+    }
+
+    /// Begins to speak HTTP/2 on a new connection.
+    pub(super) async fn adopt(
+        &self,
+        io: UpstreamIo,
+        host: &Rc<Host>,
+        name: Option<Box<str>>,
+    ) -> Result<(), Failure> {
+        let secure = io.is_secure();
         let keepalive = self.options.keepalive;
         let mut builder = Builder::new(LocalExecutor);
         builder
@@ -130,6 +150,7 @@ where
         self.open.borrow_mut().push(Rc::new(Connection {
             sender,
             to: Connected::to(host),
+            name,
             secure,
             idle_since: Cell::new(Instant::now()),
             life,
@@ -178,7 +199,14 @@ where
             stats.inspect(|stats| stats.cx_max_requests.inc());
             return true;
         }
-        connection.sender.is_closed() || connection.retired.get()
+        connection.is_gone()
+    }
+}
+
+impl<B> Connection<B> {
+    /// It takes no more streams.
+    fn is_gone(&self) -> bool {
+        self.sender.is_closed() || self.retired.get()
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::line::Slot;
 use crate::stats::{ClusterStats, WorkerStats};
 use crate::tls::Stream;
 
@@ -24,6 +25,9 @@ pub(crate) struct UpstreamIo {
     write_failed: bool,
     counters: Rc<Counters>,
     life: Rc<Life>,
+    /// Its place among the connections that the cluster may have.
+    #[expect(dead_code, reason = "held for its Drop")]
+    slot: Option<Slot>,
 }
 
 /// What is known of a connection outside of its task.
@@ -92,9 +96,9 @@ impl Counters {
 
 impl UpstreamIo {
     /// An established connection, counted as such until it is dropped.
-    pub(crate) fn new(stream: Stream, counters: Rc<Counters>) -> Self {
+    pub(super) fn new(stream: Stream, counters: Rc<Counters>, slot: Option<Slot>) -> Self {
         counters.get().inspect(|stats| stats.cx_active.inc());
-        Self { stream, write_failed: false, counters, life: Life::begin() }
+        Self { stream, write_failed: false, counters, life: Life::begin(), slot }
     }
 
     /// Over TLS.

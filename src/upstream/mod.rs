@@ -6,29 +6,35 @@
 //! Nothing is repeated once bytes were written, with two exceptions: a reused connection may turn out to have been
 //! closed by the server while it was idle, and then a request that is safe to repeat is sent once more over a fresh
 //! one; and over HTTP/2 a server can say that it did nothing with a request. `http1` and `http2` hold the
-//! connections, `dialing` those that several requests wait for.
+//! connections, `dialing` those that several requests wait for, `obtain` finds one for a request, and `line` is where
+//! requests wait where circuit breakers limit the cluster.
 
 pub(crate) mod dial;
 mod dialing;
 mod http1;
 mod http2;
 pub(crate) mod io;
+mod line;
+mod obtain;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::model::{UpstreamHttp, UpstreamVersion};
+use config::model::{Cluster, UpstreamVersion};
 use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use crate::cluster::breakers::Breakers;
 use crate::cluster::{Asked, Endpoints, Host};
 use crate::stats::WorkerStats;
 use crate::tls::Transport;
 use dial::{DialError, Wanted};
 use dialing::Dialing;
 use io::{Counters, UpstreamIo};
+use line::{InUse, Lines, Slot};
+pub(crate) use obtain::Full;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -36,6 +42,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 const HTTP2_ATTEMPTS: u32 = 4;
 /// Connections that one request waits for where others take their streams first.
 const HTTP2_DIALS: u32 = 16;
+/// Reused connections that one request may find closed by the server.
+const STALE_MAX: u32 = 3;
 
 /// Why there is no answer. `route::reply` has Envoy's words for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +62,8 @@ pub(crate) enum Failure {
     Refused,
     /// What came was not HTTP/2.
     Protocol,
+    /// A circuit breaker refused the request.
+    Overflow,
 }
 
 /// How a request can be sent again.
@@ -74,8 +84,21 @@ pub(crate) struct Upstream<B> {
     http1: Rc<http1::Pool<B>>,
     http2: http2::Pool<B>,
     dialing: Rc<Dialing>,
+    /// Where the cluster has circuit breakers.
+    lines: Option<Lines>,
     tls: Transport,
     counters: Rc<Counters>,
+}
+
+/// What an [`Upstream`] is made of, beside the configuration of its cluster.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) index: usize,
+    pub(crate) endpoints: Rc<Endpoints>,
+    pub(crate) tls: Transport,
+    /// Of the whole process.
+    pub(crate) breakers: Option<Arc<Breakers>>,
+    pub(crate) stats: &'a Arc<WorkerStats>,
 }
 
 /// A connection or stream in use.
@@ -85,6 +108,9 @@ pub(crate) struct Lease<B> {
     /// Until the answer's end.
     #[expect(dead_code, reason = "held for its Drop")]
     asked: Asked,
+    /// After the connection: who waits for it is called then.
+    #[expect(dead_code, reason = "held for its Drop")]
+    in_use: Option<InUse>,
 }
 
 #[derive(Debug)]
@@ -99,22 +125,18 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    pub(crate) fn new(
-        cluster: usize,
-        endpoints: Rc<Endpoints>,
-        connect_timeout: Duration,
-        http: &UpstreamHttp,
-        tls: Transport,
-        stats: Arc<WorkerStats>,
-    ) -> Rc<Self> {
-        let counters = Rc::new(Counters { stats, cluster });
+    pub(crate) fn new(cluster: &Cluster, parts: Parts<'_>) -> Rc<Self> {
+        let Parts { index, endpoints, tls, breakers, stats } = parts;
+        let counters = Rc::new(Counters { stats: Arc::clone(stats), cluster: index });
+        let http = &cluster.http;
         Rc::new(Self {
             endpoints,
-            connect_timeout,
+            connect_timeout: cluster.connect_timeout,
             version: http.version,
             http1: http1::Pool::new(http, Rc::clone(&counters)),
             http2: http2::Pool::new(http, Rc::clone(&counters)),
             dialing: Rc::default(),
+            lines: breakers.map(Lines::new),
             tls,
             counters,
         })
@@ -145,14 +167,18 @@ where
         let mut asked = Asked::of(host);
         let result = if self.is_http2(client) {
             let sent = self.send_http2(host, request, repeat).await;
-            sent.map(|(answer, lease)| (answer, Held::Http2(lease)))
+            sent.map(|(answer, lease, in_use)| (answer, Held::Http2(lease), in_use))
         } else {
             let sent = self.send_http1(host, request, repeat).await;
-            sent.map(|(answer, lease)| (answer, Held::Http1(lease)))
+            sent.map(|(answer, lease, in_use)| (answer, Held::Http1(lease), in_use))
         };
-        asked.answered(result.as_ref().ok().map(|(answer, _)| answer.status().as_u16()));
-        let (answer, held) = result?;
-        Ok((answer, Lease { held, asked }))
+        match &result {
+            Ok((answer, ..)) => asked.answered(Some(answer.status().as_u16())),
+            Err(Failure::Overflow) => asked.refused(),
+            Err(_) => asked.answered(None),
+        }
+        let (answer, held, in_use) = result?;
+        Ok((answer, Lease { held, asked, in_use }))
     }
 
     async fn send_http1(
@@ -160,25 +186,36 @@ where
         host: &Rc<Host>,
         mut request: Request<B>,
         repeat: &impl Repeat<B>,
-    ) -> Result<(Response<Incoming>, http1::Lease<B>), Failure> {
-        let name = self.tls.host_of(&request);
-        if let Some(mut lease) = self.http1.checkout(host, name.as_deref()) {
-            repeat.keep(&request, false);
-            let received = lease.received();
-            match lease.attempt(request).await {
-                Ok(answer) => return Ok((answer, lease)),
-                Err(unsent) => {
-                    let nothing_back = lease.received() == received;
-                    let repeated = unsent.or_else(|| nothing_back.then(|| repeat.again(false)).flatten());
-                    request = repeated.ok_or(Failure::Closed)?;
-                    self.counters.get().inspect(|stats| stats.rq_retry.inc());
+    ) -> Result<(Response<Incoming>, http1::Lease<B>, Option<InUse>), Failure> {
+        let name = self.tls.host_in(request.headers());
+        let line = self.line(host, name.as_deref());
+        let mut stale = 0;
+        loop {
+            let (mut lease, reused) = self.obtain(host, name.as_deref(), line.as_ref(), stale > 0).await?;
+            let in_use = match self.begin(line.as_ref()) {
+                Ok(in_use) => in_use,
+                Err(full) => {
+                    lease.release();
+                    line.inspect(|line| line.call());
+                    return Err(full);
                 }
+            };
+            if reused && stale == 0 {
+                repeat.keep(&request, false);
             }
+            let received = lease.received();
+            let unsent = match lease.attempt(request).await {
+                Ok(answer) => return Ok((answer, lease, in_use)),
+                Err(unsent) => unsent,
+            };
+            if !reused || stale == STALE_MAX {
+                return Err(Failure::Closed);
+            }
+            let may = stale == 0 && lease.received() == received;
+            request = unsent.or_else(|| may.then(|| repeat.again(false)).flatten()).ok_or(Failure::Closed)?;
+            stale += 1;
+            self.counters.get().inspect(|stats| stats.rq_retry.inc());
         }
-        let io = self.pend(host, self.connect(host, name.as_deref(), false)).await?;
-        let mut lease = self.http1.adopt(io, host, name).await?;
-        let answer = lease.attempt(request).await.map_err(|_| Failure::Closed)?;
-        Ok((answer, lease))
     }
 
     async fn send_http2(
@@ -186,16 +223,21 @@ where
         host: &Rc<Host>,
         mut request: Request<B>,
         repeat: &impl Repeat<B>,
-    ) -> Result<(Response<Incoming>, http2::Lease<B>), Failure> {
+    ) -> Result<(Response<Incoming>, http2::Lease<B>, Option<InUse>), Failure> {
+        let name = self.tls.host_in(request.headers());
+        let line = self.line(host, name.as_deref());
         let mut failure = Failure::Closed;
         let mut repeated = false;
         for _ in 0..HTTP2_ATTEMPTS {
-            let lease = self.stream(host).await?;
+            let lease = self.stream(host, name.as_deref(), line.as_ref()).await?;
+            let in_use = self.begin(line.as_ref()).inspect_err(|_| {
+                line.as_ref().inspect(|line| line.call());
+            })?;
             if !repeated {
                 repeat.keep(&request, true);
             }
             let refusal = match lease.attempt(request).await {
-                Ok(answer) => return Ok((answer, lease)),
+                Ok(answer) => return Ok((answer, lease, in_use)),
                 Err(refusal) => refusal,
             };
             if refusal.going_away {
@@ -216,27 +258,14 @@ where
         Err(failure)
     }
 
-    /// A stream to `host`, of an open connection or of one that is made now.
-    async fn stream(self: &Rc<Self>, host: &Rc<Host>) -> Result<http2::Lease<B>, Failure> {
-        for _ in 0..HTTP2_DIALS {
-            if let Some(lease) = self.http2.checkout(host) {
-                return Ok(lease);
-            }
-            let dial = || {
-                let (upstream, host) = (Rc::clone(self), Rc::clone(host));
-                async move {
-                    let io = upstream.connect(&host, None, true).await?;
-                    let secure = io.is_secure();
-                    upstream.http2.adopt(io, &host, secure).await
-                }
-            };
-            self.pend(host, self.dialing.wait(host.address(), self.http2.streams(), dial)).await?;
-        }
-        Err(Failure::Closed)
-    }
-
     /// A new connection, asked for by this name if the cluster is asked for by the request's `Host`.
-    async fn connect(&self, host: &Host, name: Option<&str>, http2: bool) -> Result<UpstreamIo, Failure> {
+    async fn connect(
+        &self,
+        host: &Host,
+        name: Option<&str>,
+        http2: bool,
+        slot: Option<Slot>,
+    ) -> Result<UpstreamIo, Failure> {
         let stats = self.counters.get();
         stats.inspect(|stats| stats.cx_total.inc());
         host.stats.cx_total.inc();
@@ -262,7 +291,7 @@ where
             }
         })?;
         stats.inspect(|stats| stats.cx_connect.record(begun.elapsed()));
-        Ok(UpstreamIo::new(stream, Rc::clone(&self.counters)))
+        Ok(UpstreamIo::new(stream, Rc::clone(&self.counters), slot))
     }
 
     /// A request waits for a connection.
@@ -284,6 +313,7 @@ where
         let is_used = |host: &Rc<Host>| self.endpoints.keeps(host);
         self.http1.sweep(is_used);
         self.http2.sweep(is_used);
+        self.lines.as_ref().inspect(|lines| lines.sweep());
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) struct Scenario {
     flags: Vec<&'static str>,
     differences: Vec<Difference>,
     only: Option<fn(&str) -> bool>,
+    one_worker: bool,
     converts: bool,
 }
 
@@ -53,6 +54,7 @@ impl Scenario {
             flags: Vec::new(),
             differences: Vec::new(),
             only: None,
+            one_worker: false,
             converts: true,
         }
     }
@@ -120,6 +122,12 @@ impl Scenario {
         self
     }
 
+    /// Ours has one worker, as Envoy always has here.
+    pub(super) fn one_worker(mut self) -> Self {
+        self.one_worker = true;
+        self
+    }
+
     /// Ours runs on this file, Envoy on the first.
     pub(super) fn ours(mut self, file: File) -> Self {
         self.ours = Some(file);
@@ -177,6 +185,9 @@ impl Scenario {
         let file = self.ours.as_ref().filter(|_| program == Program::MimirMirror).unwrap_or(&self.file);
         let mut command = program.command();
         command.args(["--file-flush-interval-msec", "20"]);
+        if self.one_worker && program == Program::MimirMirror {
+            command.args(["--concurrency", "1"]);
+        }
         let mut text = String::new();
         let write = |listen: std::net::SocketAddr, admin: std::net::SocketAddr| {
             places.push(("<listen>".to_owned(), listen.port().to_string()));

@@ -6,6 +6,7 @@ use config::model::Discovery;
 
 use super::{Kind, Labels, Metrics, never, sanitized, sum, tls};
 use crate::admin::View;
+use crate::cluster::breakers::Breakers;
 use crate::stats::histogram::{Histogram, HistogramSum};
 use crate::stats::{AnswerStats, ClusterStats, DiscoveryStats};
 
@@ -40,6 +41,9 @@ const ROWS: &[Row<ClusterStats>] = &[
     ("upstream_rq_pending_total", Kind::Counter, |s| s.rq_pending_total.get()),
     ("upstream_rq_pending_active", Kind::Gauge, |s| s.rq_pending_active.get()),
     ("upstream_rq_pending_failure_eject", Kind::Counter, |s| s.rq_pending_failure_eject.get()),
+    ("upstream_cx_overflow", Kind::Counter, |s| s.cx_overflow.get()),
+    ("upstream_rq_pending_overflow", Kind::Counter, |s| s.rq_pending_overflow.get()),
+    ("upstream_rq_active_overflow", Kind::Counter, |s| s.rq_active_overflow.get()),
     ("upstream_cx_protocol_error", Kind::Counter, |s| s.cx_protocol_error.get()),
     ("upstream_rq_timeout", Kind::Counter, |s| s.rq_timeout.get()),
     ("upstream_rq_rx_reset", Kind::Counter, |s| s.rq_rx_reset.get()),
@@ -119,6 +123,9 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
             let (text, labels) = (format!("cluster.{name}"), labels());
             tls::Of { view, place: tls::Place::Cluster(index), text, labels }.collect(metrics);
         }
+        if let Some(Some(breakers)) = view.breakers.get(index) {
+            self::breakers(breakers, &name, &labels, metrics);
+        }
         never::cluster(&name, &labels, metrics);
         Answers::of(view, index).collect(&name, metrics);
     }
@@ -132,6 +139,27 @@ fn checks(check: &str, cluster: &str, stats: &DiscoveryStats, metrics: &mut Metr
         let text = format!("cluster.{cluster}.health_check.{part}{row}");
         let labels = named.iter().cloned().chain([(CLUSTER, cluster.to_owned())]).collect();
         metrics.envoy(format!("envoy_cluster_health_check_{row}"), *kind, text, labels, read(stats));
+    }
+}
+
+/// How much of the thresholds is in use.
+fn breakers(breakers: &Breakers, cluster: &str, labels: &impl Fn() -> Labels, metrics: &mut Metrics) {
+    let mut gauge = |name: &str, value: u64| {
+        let text = format!("cluster.{cluster}.circuit_breakers.default.{name}");
+        let family = format!("envoy_cluster_circuit_breakers_default_{name}");
+        metrics.envoy(family, Kind::Gauge, text, labels(), value);
+    };
+    for (open, remaining, threshold) in [
+        ("cx_open", "remaining_cx", &breakers.connections),
+        ("rq_pending_open", "remaining_pending", &breakers.pending),
+        ("rq_open", "remaining_rq", &breakers.requests),
+        ("rq_retry_open", "remaining_retries", &breakers.retries),
+    ] {
+        let left = threshold.left();
+        gauge(open, u64::from(left == Some(0)));
+        if let Some(left) = left.filter(|_| breakers.track_remaining) {
+            gauge(remaining, u64::from(left));
+        }
     }
 }
 

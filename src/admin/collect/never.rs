@@ -19,11 +19,11 @@ const CLUSTER: [(Kind, &str); 2] = [
          lb_zone_routing_cross_zone lb_zone_routing_sampled original_dst_host_invalid retry_or_shadow_abandoned \
          upstream_cx_close_notify upstream_cx_connect_attempts_exceeded upstream_cx_connect_with_0_rtt \
          upstream_cx_http3_total \
-         upstream_cx_overflow upstream_cx_pool_overflow upstream_cx_preconnect_skipped upstream_http3_broken \
+         upstream_cx_pool_overflow upstream_cx_preconnect_skipped upstream_http3_broken \
          upstream_internal_redirect_failed_total upstream_internal_redirect_succeeded_total \
-         upstream_rq_0rtt upstream_rq_active_overflow upstream_rq_cancelled \
+         upstream_rq_0rtt upstream_rq_cancelled \
          upstream_rq_maintenance_mode upstream_rq_rx_reset_no_error \
-         upstream_rq_max_duration_reached upstream_rq_pending_overflow upstream_rq_per_try_idle_timeout \
+         upstream_rq_max_duration_reached upstream_rq_per_try_idle_timeout \
          upstream_rq_per_try_timeout upstream_rq_retry_backoff_exponential upstream_rq_retry_backoff_ratelimited \
          upstream_rq_retry_limit_exceeded upstream_rq_retry_overflow upstream_rq_retry_success",
     ),

@@ -103,9 +103,8 @@ fn balancing(balancing: Balancing, map: &mut Map<String, Value>) {
 }
 
 fn breakers(breakers: Option<Breakers>, map: &mut Map<String, Value>) {
-    let default = Breakers::default();
     // Without any, Envoy would set its own.
-    let most = u32::MAX;
+    let most = Some(Breakers::UNLIMITED);
     let none = Breakers {
         max_connections: most,
         max_pending_requests: most,
@@ -115,13 +114,13 @@ fn breakers(breakers: Option<Breakers>, map: &mut Map<String, Value>) {
     };
     let breakers = breakers.unwrap_or(none);
     let mut thresholds = Map::new();
-    for (name, value, default) in [
-        ("max_connections", breakers.max_connections, default.max_connections),
-        ("max_pending_requests", breakers.max_pending_requests, default.max_pending_requests),
-        ("max_requests", breakers.max_requests, default.max_requests),
-        ("max_retries", breakers.max_retries, default.max_retries),
+    for (name, value) in [
+        ("max_connections", breakers.max_connections),
+        ("max_pending_requests", breakers.max_pending_requests),
+        ("max_requests", breakers.max_requests),
+        ("max_retries", breakers.max_retries),
     ] {
-        if value != default {
+        if let Some(value) = value {
             thresholds.insert(name.to_owned(), json!(value));
         }
     }

@@ -1,4 +1,4 @@
-//! `circuit_breakers`. Absent they are Envoy's defaults, as there.
+//! `circuit_breakers`. What is not written is no limit.
 
 use crate::model::{Breakers, Mirror};
 use crate::read::{Field, Object};
@@ -53,20 +53,14 @@ fn threshold(field: &Field<'_>) -> Option<(bool, Written)> {
 }
 
 impl Written {
-    /// With Envoy's defaults; `None` if everything is said to be without a limit.
+    /// `None` if everything is said to be without a limit.
     pub(super) fn complete(self) -> Option<Breakers> {
-        let default = Breakers::default();
         let all = [self.max_connections, self.max_pending_requests, self.max_requests, self.max_retries];
         if all == [Some(UNLIMITED); 4] && !self.track_remaining {
             return None;
         }
-        Some(Breakers {
-            max_connections: self.max_connections.unwrap_or(default.max_connections),
-            max_pending_requests: self.max_pending_requests.unwrap_or(default.max_pending_requests),
-            max_requests: self.max_requests.unwrap_or(default.max_requests),
-            max_retries: self.max_retries.unwrap_or(default.max_retries),
-            track_remaining: self.track_remaining,
-        })
+        let Self { max_connections, max_pending_requests, max_requests, max_retries, track_remaining } = self;
+        Some(Breakers { max_connections, max_pending_requests, max_requests, max_retries, track_remaining })
     }
 
     /// What is written here bounds copies, too, before the mirror's own settings are read, which win. Envoy's own
@@ -83,8 +77,7 @@ impl Written {
     }
 }
 
-/// What those write who want no limit.
-const UNLIMITED: u32 = u32::MAX;
+const UNLIMITED: u32 = Breakers::UNLIMITED;
 /// Descriptors are set aside for these.
 const CONNECTIONS_MAX: u32 = 1024;
 const COPIES_MAX: u32 = 16_777_216;
