@@ -22,6 +22,7 @@ mod admin_beside_envoy;
 mod backlog_command;
 mod backlog_drain;
 mod both_answers;
+mod breakers;
 mod c10_polite;
 mod c1_answers;
 mod c1_connections;

@@ -5,6 +5,7 @@
 //! file can wait for a copy.
 
 mod answer_body;
+mod client;
 mod detach;
 mod expired;
 mod known;
@@ -14,7 +15,6 @@ mod request_body;
 mod timeouts;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,10 +39,11 @@ use crate::route::matching::Asked;
 use crate::route::reply::{self, LocalReply};
 use crate::route::{Table, rewrite, targets};
 use crate::stats::{ClusterStats, HttpStats, WorkerStats};
-use crate::tls::{Current, Secured};
+use crate::tls::Current;
 use crate::upstream::{Failure, Full, Upstream};
 pub(crate) use answer_body::AnswerBody;
 use answer_body::{Active, Relayed};
+pub(crate) use client::Client;
 pub(crate) use detach::{Departure, Detached};
 use known::Kept;
 use logged::Logged;
@@ -81,25 +82,6 @@ pub(crate) struct Site {
     pub(crate) port: u16,
     /// Its access logs.
     pub(crate) logs: Option<Rc<Logs>>,
-}
-
-/// Where a request came from.
-#[derive(Debug)]
-pub(crate) struct Client {
-    pub(crate) listener: usize,
-    pub(crate) peer: SocketAddr,
-    /// Where it connected.
-    pub(crate) local: SocketAddr,
-    /// Its connection's number, from 0 in the order of acceptance.
-    pub(crate) connection: u64,
-    /// Its TLS; `None` is a plain connection.
-    pub(crate) secured: Option<Rc<Secured>>,
-    /// Requests in progress on its connection.
-    pub(crate) active: Rc<Cell<u32>>,
-    /// Hears of it when the client leaves.
-    pub(crate) departure: Rc<Departure>,
-    /// Whether its connection ends with this request.
-    pub(crate) retiring: Rc<Cell<bool>>,
 }
 
 /// The connection (HTTP/1.1) or stream (HTTP/2) is closed without an answer.

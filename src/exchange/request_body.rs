@@ -66,6 +66,8 @@ pub(super) struct RequestBody {
     broken: Cell<bool>,
     /// Waiting for the client: its silence is measured.
     waiting: Cell<bool>,
+    /// Waiting for a connection to the primary, and not read meanwhile.
+    pending: Cell<bool>,
     trailers_announced: Cell<bool>,
     /// It goes out over HTTP/2.
     over_http2: Cell<bool>,
@@ -96,6 +98,7 @@ impl RequestBody {
             gone: Cell::new(false),
             broken: Cell::new(false),
             waiting: Cell::new(false),
+            pending: Cell::new(false),
             trailers_announced: Cell::new(false),
             over_http2: Cell::new(false),
             stream: RefCell::default(),
@@ -167,12 +170,27 @@ impl RequestBody {
     pub(super) fn expired(&self) -> LocalReply {
         let timeouts = self.timeouts.get();
         let too_slow = timeouts.request.is_some_and(|limit| self.begun.elapsed() >= limit);
-        match (self.complete.get(), timeouts.route, timeouts.idle) {
+        match (self.complete.get() || self.pending.get(), timeouts.route, timeouts.idle) {
             (false, _, _) if too_slow => LocalReply::TooSlow,
             (false, _, _) => LocalReply::Stalled,
             (true, Some(route), Some(idle)) if idle < route => LocalReply::Idle,
             (true, Some(_), _) => LocalReply::Timeout,
             (true, None, _) => LocalReply::Idle,
+        }
+    }
+
+    /// The request waits in a line for a connection, or does so no longer. Nobody reads it meanwhile, so that its end is
+    /// not seen: the route's timeout counts from here, as in Envoy, which has read most requests to their end by now.
+    pub(super) fn waits(&self, pending: bool) {
+        if self.complete.get() {
+            return;
+        }
+        self.pending.set(pending);
+        if pending {
+            let timeouts = self.timeouts.get();
+            self.deadline.set_or_clear([timeouts.route, timeouts.idle].into_iter().flatten().min());
+        } else {
+            self.measure_silence();
         }
     }
 

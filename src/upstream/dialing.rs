@@ -61,12 +61,7 @@ impl Dialing {
         Some(dial.outcome.clone())
     }
 
-    fn begin<F>(
-        self: &Rc<Self>,
-        address: SocketAddr,
-        name: Option<&str>,
-        dial: F,
-    ) -> watch::Receiver<Outcome>
+    fn begin<F>(self: &Rc<Self>, address: SocketAddr, name: Option<&str>, dial: F) -> watch::Receiver<Outcome>
     where
         F: Future<Output = Result<(), Failure>> + 'static,
     {

@@ -117,13 +117,21 @@ impl Line {
 
     /// Waits for a call. `again`: who was called for nothing stands at the front.
     pub(super) async fn wait(&self, again: bool) {
-        let (call, called) = oneshot::channel();
-        let mut waiting = self.waiting.borrow_mut();
-        if again { waiting.push_front(call) } else { waiting.push_back(call) }
-        drop(waiting);
+        let called = self.join(again);
         if let Ok(call) = called.await {
             call.heard();
         }
+    }
+
+    fn join(&self, again: bool) -> oneshot::Receiver<Call> {
+        let (call, called) = oneshot::channel();
+        let mut waiting = self.waiting.borrow_mut();
+        if again {
+            waiting.push_front(call)
+        } else {
+            waiting.push_back(call)
+        }
+        called
     }
 
     /// Something became free: calls the first who still waits.

@@ -68,6 +68,8 @@ pub(crate) enum Failure {
 
 /// How a request can be sent again.
 pub(crate) trait Repeat<B> {
+    /// Whether the request waits for one of a limited number of connections now.
+    fn waits(&self, pending: bool);
     /// Called before an attempt that may have to be repeated. `refusable` where the server can say that it did
     /// nothing with the request, so that any request may be.
     fn keep(&self, request: &Request<B>, refusable: bool);
@@ -191,7 +193,9 @@ where
         let line = self.line(host, name.as_deref());
         let mut stale = 0;
         loop {
+            line.as_ref().inspect(|_| repeat.waits(true));
             let (mut lease, reused) = self.obtain(host, name.as_deref(), line.as_ref(), stale > 0).await?;
+            line.as_ref().inspect(|_| repeat.waits(false));
             let in_use = match self.begin(line.as_ref()) {
                 Ok(in_use) => in_use,
                 Err(full) => {
@@ -229,7 +233,9 @@ where
         let mut failure = Failure::Closed;
         let mut repeated = false;
         for _ in 0..HTTP2_ATTEMPTS {
+            line.as_ref().inspect(|_| repeat.waits(true));
             let lease = self.stream(host, name.as_deref(), line.as_ref()).await?;
+            line.as_ref().inspect(|_| repeat.waits(false));
             let in_use = self.begin(line.as_ref()).inspect_err(|_| {
                 line.as_ref().inspect(|line| line.call());
             })?;

@@ -58,6 +58,10 @@ impl<'a> Repeatable<'a> {
 }
 
 impl Repeat<Outgoing> for Repeatable<'_> {
+    fn waits(&self, pending: bool) {
+        self.body.waits(pending);
+    }
+
     fn keep(&self, request: &Request<Outgoing>, refusable: bool) {
         if self.allowed || refusable {
             // Cheap: the header values are counted references.

@@ -204,7 +204,7 @@ fn rest(cluster: &Cluster, notes: &mut Notes) {
         notes.refuse::<()>(format!("cluster {name}: the native form has no health checks"));
     }
     if cluster.breakers.is_some_and(|breakers| breakers != Breakers::default()) {
-        notes.differs(format!("{name} has no circuit breakers; a mirror keeps its own bounds"));
+        notes.differs(format!("{name} has no circuit breakers: its requests are not limited by number; a mirror keeps its own bounds"));
     }
     if cluster.sockets != Sockets::default() {
         notes.differs(format!("{name}'s sockets have neither a keepalive nor a source address of their own"));

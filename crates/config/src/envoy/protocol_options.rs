@@ -133,12 +133,12 @@ fn explicit<'a>(field: &Field<'a>) -> Option<Choice<'a>> {
     }
 }
 
-/// Needs TLS, inside of which the version is negotiated.
+/// Inside of TLS, Envoy negotiates the version; without, it refuses this too.
 fn auto<'a>(field: &Field<'a>) -> Option<Choice<'a>> {
     either(field, UpstreamVersion::Negotiated)?;
     field.refuse_key(
-        "ALPN configured for a cluster which has a non-ALPN transport socket",
-        "nothing negotiates the version",
+        "is not supported by this version",
+        "the version of HTTP is not negotiated with a cluster (ALPN), inside of TLS neither",
         "write `explicit_http_config` with the version that the cluster speaks",
     )
 }

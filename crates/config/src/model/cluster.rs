@@ -22,7 +22,7 @@ pub struct Cluster {
     pub balancing: Balancing,
     /// Which endpoints count as healthy.
     pub health: Health,
-    /// Circuit breakers; `None` in the native form, where the primary has no such limits.
+    /// Circuit breakers; `None` is without limits, as in the native form.
     pub breakers: Option<Breakers>,
     /// Options of its sockets.
     pub sockets: Sockets,
