@@ -11,8 +11,10 @@ use crate::dsl::{Clusters, Gate, Latency, Proxy, Receiver, Treatment, Writer, un
 /// Waits until the proxy has seen all its clients leave.
 async fn clients_have_left(proxy: &Proxy) {
     until("the clients' leaving", async || {
-        let active = proxy.metrics().await.sum("envoy_http_downstream_cx_active", &[]);
-        (active == 0).then_some(())
+        let metrics = proxy.metrics().await;
+        let active = |labels: &[_]| metrics.sum("envoy_http_downstream_cx_active", labels);
+        // The scrape's own connection is the admin interface's.
+        (active(&[]) == active(&[("envoy_http_conn_manager_prefix", "admin")])).then_some(())
     })
     .await;
 }

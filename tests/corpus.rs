@@ -72,7 +72,6 @@ fn unhelpful(said: &str) -> Option<String> {
 
 /// What is refused is refused in these words: `NAME.stderr` beside the file. `UPDATE_CORPUS=1` writes them anew.
 #[test]
-#[ignore = "while much is learnt at once, the texts would be in everybody's way"]
 fn every_refusal_has_its_text() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let certificates = folder.join("fields").display().to_string();

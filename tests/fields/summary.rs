@@ -10,12 +10,22 @@ fn count(page: &Page, verdict: Verdict) -> usize {
 
 const VERDICTS: [Verdict; 3] = [Verdict::Works, Verdict::Differs, Verdict::Refused];
 
+/// One line, for other pages.
+pub(super) fn headline(pages: &[Page]) -> String {
+    let [works, differs, refused] =
+        VERDICTS.map(|verdict| pages.iter().map(|page| count(page, verdict)).sum::<usize>());
+    let all = works + differs + refused;
+    format!(
+        "Of the {all} fields of these messages of Envoy 1.40, **{works} work**, **{differs} differ** and \
+         **{refused} are refused**."
+    )
+}
+
 /// The page.
 pub(super) fn text(pages: &[Page]) -> String {
-    let all = VERDICTS.map(|verdict| pages.iter().map(|page| count(page, verdict)).sum::<usize>());
     let mut out = format!(
         "# Every field of an Envoy file\n\n\
-         Of the {} fields of these messages of Envoy 1.40, **{} work**, **{} differ** and **{} are refused**.\n\n\
+         {}\n\n\
          - *works*: as in Envoy. The row names the scenario (`file::function` in `tests/differential`) that runs it\n  \
          on both.\n\
          - *differs*: taken, and means something else; the row says what, and names the scenario that holds it.\n\
@@ -23,10 +33,7 @@ pub(super) fn text(pages: &[Page]) -> String {
          A test puts every example into a file and holds the verdict against the program. This page is counted by\n\
          `cargo xtask docs`.\n\n\
          | Message | works | differs | refused |\n|---|---|---|---|\n",
-        all.iter().sum::<usize>(),
-        all[0],
-        all[1],
-        all[2]
+        headline(pages)
     );
     for page in pages {
         let [works, differs, refused] = VERDICTS.map(|verdict| count(page, verdict));
