@@ -3,6 +3,8 @@
 use std::process::Command;
 
 use crate::dsl::dir::Dir;
+use crate::dsl::proxy::Program;
+use crate::dsl::tls::Authority;
 use crate::dsl::{Config, H2Upstream, Proxy, Reply, Upstream};
 
 /// Sends `count` writes of 67 kB, the batch of a usual sender, and fails unless all are answered with success.
@@ -35,6 +37,30 @@ async fn every_write_over_h2c_succeeds_and_every_copy_is_accounted() {
     assert_eq!((primary.received(600).await.len(), mirror.completed()), (600, 600));
     let metrics = proxy.metrics().await;
     assert_eq!(metrics.sum("envoy_http_downstream_rq_http2_total", &[]), 600);
+}
+
+/// The same with TLS, where ALPN chooses HTTP/2.
+#[tokio::test]
+async fn every_write_over_tls_succeeds_and_every_copy_is_accounted() {
+    let (primary, mirror) = (Upstream::answering(Reply::ok()).await, Upstream::answering(Reply::ok()).await);
+    let (dir, certificate) = (Dir::new("h2load"), Authority::new("ca").issue(&["proxy.test"]));
+    let cert = dir.write("tls.crt", &certificate.pem);
+    let key = dir.write("tls.key", &certificate.key);
+    let text = |listen, admin| {
+        let tls = format!("cert: {}, key: {}", cert.display(), key.display());
+        format!(
+            "listen: {{ address: '{listen}', tls: {{ {tls} }} }}\nadmin: {admin}\nprimary: http://{}\n\
+             mirrors: [{{ name: secondary, url: 'http://{}' }}]\n",
+            primary.address(),
+            mirror.address()
+        )
+    };
+    let proxy = Proxy::on_text(Program::MimirMirror.command(), text, &[]).await;
+    writes(&format!("https://{}/api/v1/push", proxy.listen), 400).await;
+    let ledger = proxy.settled_at("secondary", 400).await;
+    assert_eq!((ledger.delivered(), primary.completed()), (400, 400), "{ledger:?}");
+    let metrics = proxy.metrics().await;
+    assert_eq!(metrics.sum("envoy_http_downstream_rq_http2_total", &[]), 400);
 }
 
 /// A connection's age is not felt: clients are told in time and connect anew.
