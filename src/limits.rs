@@ -34,6 +34,12 @@ pub(crate) const REPLAY_BYTES: usize = 1 << 20;
 /// The same, for all exchanges of one worker.
 pub(crate) const REPLAY_WORKER_BYTES: usize = 32 << 20;
 
+/// Requests of one worker to one cluster that are being repeated by a retry policy at the same time (Envoy's default
+/// `max_retries`, which counts over all workers), where the file does not say how many.
+pub(crate) const RETRIES_MAX: u32 = 3;
+/// Most looks for an endpoint that has not been tried before.
+pub(crate) const RETRY_LOOKS_MAX: u32 = 16;
+
 /// Idle mirror connections are closed after this long: they grow with need and shrink after.
 pub(crate) const MIRROR_IDLE: Duration = Duration::from_secs(30);
 /// Idle upstream connections that one worker keeps for one cluster.

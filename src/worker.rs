@@ -20,7 +20,7 @@ use crate::access_log::{self, Logs};
 use crate::cluster::breakers::Breakers;
 use crate::cluster::{Endpoints, Members};
 use crate::deadline::Wheel;
-use crate::exchange::{Core, ReplayBudget, Site};
+use crate::exchange::{Core, Repeating, ReplayBudget, Site};
 use crate::lifecycle::Lifecycle;
 use crate::mirror::order::Permit;
 use crate::mirror::{self, Mirrors, Shared};
@@ -197,6 +197,9 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
         Upstream::new(cluster, Parts { index, endpoints, tls: transport, breakers, stats: &plan.stats })
     });
     let upstreams = upstreams.collect();
+    let repeating = clusters
+        .clone()
+        .map(|(index, (cluster, _))| Repeating::new(cluster, plan.breakers.get(index).cloned().flatten()));
     // Requests and copies take turns of their own: a mirror's dials must not move a primary's round robin.
     let mirror_endpoints = clusters
         .map(|(index, (cluster, published))| Endpoints::follow(index, cluster, &plan.stats, published));
@@ -223,6 +226,7 @@ fn core(plan: &Plan, wheel: Rc<Wheel>) -> Core {
         date: RefCell::new(date()),
         replay: ReplayBudget::default(),
         tls,
+        repeating: repeating.collect(),
         wheel,
     }
 }

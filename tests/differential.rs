@@ -69,7 +69,9 @@ mod on_purpose;
 mod policies;
 mod process;
 mod requests;
+mod retries;
 mod rewrites;
+mod shares;
 mod tls;
 mod tls_clusters;
 

@@ -11,7 +11,9 @@ mod expired;
 mod known;
 mod logged;
 mod record;
+mod replay;
 mod request_body;
+mod retry;
 mod timeouts;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -48,8 +50,9 @@ pub(crate) use detach::{Departure, Detached};
 use known::Kept;
 use logged::Logged;
 use record::Record;
-pub(crate) use request_body::{Outgoing, ReplayBudget};
-use request_body::{Repeatable, RequestBody};
+pub(crate) use replay::{Outgoing, ReplayBudget};
+use request_body::RequestBody;
+pub(crate) use retry::Repeating;
 use timeouts::Timeouts;
 
 /// Tells clients that a circuit breaker refused their request.
@@ -71,6 +74,8 @@ pub(crate) struct Core {
     pub(crate) date: RefCell<HeaderValue>,
     pub(crate) replay: ReplayBudget,
     pub(crate) tls: Rc<Current>,
+    /// By cluster.
+    pub(crate) repeating: Vec<Repeating>,
 }
 
 /// One listener's routes and settings.
@@ -120,6 +125,7 @@ pub(crate) async fn exchange(
         source,
         timeout: Cell::new(None),
         request_id: OnceCell::new(),
+        attempts: Cell::new(0),
         route: Cell::new(None),
         kept: OnceCell::new(),
     };
@@ -164,6 +170,8 @@ struct Exchange<'a> {
     timeout: Cell<Option<Duration>>,
     /// Where the answer is to tell it.
     request_id: OnceCell<HeaderValue>,
+    /// Attempts so far.
+    attempts: Cell<u32>,
     /// Once it is found.
     route: Cell<Option<&'a Route>>,
     /// The head that went to the primary, where something will ask for it.
@@ -219,6 +227,9 @@ impl<'a> Exchange<'a> {
         if !route.levels.is_empty() {
             self.change_request(head, route);
         }
+        if forward.attempt_count_in_request {
+            head.headers.insert(retry::ATTEMPT_COUNT, HeaderValue::from(1));
+        }
         let received = head.uri.clone();
         rewrite::apply(head, &route.matches, forward, self.tells())?;
         Ok(Admitted::Forward(forward, Kind::of_both(&head.method, received.path(), head.uri.path())))
@@ -259,12 +270,11 @@ impl<'a> Exchange<'a> {
         }
         self.tap(&head, route, kind);
         rewrite::for_primary(&mut head, route, self.tells());
-        let repeat = Repeatable::new(&self.body, kind.is_write() || head.method.is_idempotent());
         let answers_with_trailers = self.version == Version::HTTP_2 || head.headers.contains_key(TE);
         let sent_at = Instant::now();
-        let request = Request::from_parts(head, Outgoing::new(&self.body));
-        let answer = self.body.deadline().race(upstream.send(&host, self.version, request, &repeat)).await;
-        drop(repeat);
+        let asking = self.ask(head, route, kind, upstream, host);
+        let answer = self.body.deadline().race(asking).await;
+        active.record.attempts = self.attempts.get();
         self.body.forget_replay();
         match answer {
             Ok(Ok((answer, lease))) => {
@@ -349,6 +359,10 @@ impl<'a> Exchange<'a> {
     fn finish_head(&self, head: &mut http::response::Parts, took: Option<Duration>, record: &Record) {
         let conventions = &self.site.http.conventions;
         headers::upstream_told(head, conventions, self.version, took);
+        let told = self.route.get().and_then(Route::forward).is_some_and(|to| to.attempt_count_in_response);
+        if told && self.attempts.get() > 0 {
+            head.headers.insert(retry::ATTEMPT_COUNT, HeaderValue::from(self.attempts.get()));
+        }
         self.change_answer(head, record);
         let date = self.core.date.borrow();
         headers::to_client(head, conventions, self.version, self.request_id.get(), &date);
@@ -365,18 +379,20 @@ impl<'a> Exchange<'a> {
     }
 
     fn failed(&self, route: &Forward, failure: Failure, mut active: Active) -> Response<AnswerBody> {
-        active.record.connected = failure == Failure::Closed;
+        active.record.connected = matches!(failure, Failure::Closed | Failure::PerTryTimeout);
+        let again = self.attempts.get() > 1;
+        let reply = if again { LocalReply::UpstreamAgain(failure) } else { LocalReply::Upstream(failure) };
         if let Some(cluster) = self.cluster(route) {
-            cluster.external.count(503);
+            cluster.external.count(reply.status().as_u16());
             match failure {
                 Failure::NoEndpoint => cluster.cx_none_healthy.inc(),
                 Failure::Closed | Failure::Reset | Failure::Refused | Failure::Protocol => {
                     cluster.rq_rx_reset.inc()
                 }
-                Failure::Connect | Failure::ConnectTimeout | Failure::Overflow => {}
+                Failure::Connect | Failure::ConnectTimeout | Failure::PerTryTimeout | Failure::Overflow => {}
             }
         }
-        self.reply(LocalReply::Upstream(failure), active)
+        self.reply(reply, active)
     }
 
     fn count(&self, status: u16) {

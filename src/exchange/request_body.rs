@@ -1,10 +1,8 @@
 //! A request's body on its way from the client to the primary.
 //!
-//! One [`RequestBody`] is shared by the exchange, the upstream connection that pulls it ([`Outgoing`]) and the
+//! One [`RequestBody`] is shared by the exchange, the upstream connection that pulls it ([`Outgoing`](super::replay::Outgoing)) and the
 //! answer. It shows each frame to the tap, knows when the request is complete and moves the exchange's deadline:
 //! while the request arrives, the longest silence; once it is complete, the route's timeout, as Envoy counts it.
-
-mod replay;
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -20,15 +18,13 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::Core;
+use super::replay::Replay;
 use super::timeouts::Timeouts;
 use crate::deadline::Deadline;
 use crate::limits;
 use crate::mirror::tap::{Tap, Unsaved};
 use crate::route::reply::LocalReply;
 use crate::stats::WorkerStats;
-pub(super) use replay::Repeatable;
-use replay::Replay;
-pub(crate) use replay::ReplayBudget;
 
 /// The body is not to be had any more: the client left, or the exchange was given up.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +46,7 @@ impl Default for Interrupted {
 pub(super) struct RequestBody {
     source: RefCell<Option<Incoming>>,
     tap: RefCell<Tap>,
-    replay: RefCell<Option<Replay>>,
-    replay_budget: ReplayBudget,
+    replay: Replay,
     deadline: Deadline,
     timeouts: Cell<Timeouts>,
     begun: Instant,
@@ -86,8 +81,7 @@ impl RequestBody {
         Rc::new(Self {
             source: RefCell::new((!complete).then_some(incoming)),
             tap: RefCell::default(),
-            replay: RefCell::default(),
-            replay_budget: core.replay.clone(),
+            replay: Replay::new(core.replay.clone()),
             deadline: core.wheel.deadline(),
             timeouts: Cell::default(),
             begun: Instant::now(),
@@ -143,6 +137,17 @@ impl RequestBody {
 
     pub(super) fn is_complete(&self) -> bool {
         self.complete.get()
+    }
+
+    /// The length that the client stated.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        // HTTP/2 says by itself where a body ends; a length that the client did not state must not appear.
+        if self.over_http2.get() { SizeHint::default() } else { self.size }
+    }
+
+    /// What has been sent of it.
+    pub(super) fn replay(&self) -> &Replay {
+        &self.replay
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -213,7 +218,7 @@ impl RequestBody {
         self.deadline.set_or_clear([timeouts.idle, left].into_iter().flatten().min());
     }
 
-    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+    pub(super) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
         self.expects_continue.set(false);
         let mut source = self.source.borrow_mut();
         let Some(incoming) = source.as_mut() else {
@@ -246,7 +251,7 @@ impl RequestBody {
                 if let Some(data) = frame.data_ref() {
                     self.received_bytes.set(self.received_bytes.get() + data.len() as u64);
                     self.tap.borrow_mut().push(data);
-                    self.keep_for_replay(data);
+                    self.replay.push(data);
                     if ends {
                         self.completed(None);
                     }
@@ -255,6 +260,9 @@ impl RequestBody {
                 let announced = self.trailers_announced.get();
                 self.completed(frame.trailers_ref().filter(|_| announced));
                 if announced || self.over_http2.get() {
+                    if let Some(trailers) = frame.trailers_ref() {
+                        self.replay.push_trailers(trailers);
+                    }
                     return Some(Ok(frame));
                 }
                 self.stats.http.get(self.listener).inspect(|http| http.trailers_dropped.inc());
@@ -274,16 +282,9 @@ impl RequestBody {
         }
     }
 
-    fn keep_for_replay(&self, data: &Bytes) {
-        let mut replay = self.replay.borrow_mut();
-        if replay.as_mut().is_some_and(|replay| !replay.keep(data)) {
-            *replay = None;
-        }
-    }
-
     /// The answer has begun, or there will be none: what was kept for a repetition can go.
     pub(super) fn forget_replay(&self) {
-        self.replay.take();
+        self.replay.forget();
     }
 
     /// The client may be answered from now on.
@@ -331,43 +332,5 @@ impl RequestBody {
             }
             drop(self.tap.take());
         });
-    }
-}
-
-/// The body as an upstream connection pulls it.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    body: Rc<RequestBody>,
-    /// Frames of the replay still to be sent before new ones.
-    replayed: std::vec::IntoIter<Bytes>,
-}
-
-impl Outgoing {
-    pub(super) fn new(body: &Rc<RequestBody>) -> Self {
-        Self { body: Rc::clone(body), replayed: Vec::new().into_iter() }
-    }
-}
-
-impl Body for Outgoing {
-    type Data = Bytes;
-    type Error = Interrupted;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
-        match self.replayed.next() {
-            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            None => self.body.poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.replayed.as_slice().is_empty() && self.body.complete.get()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        // HTTP/2 says by itself where a body ends; a length that the client did not state must not appear.
-        if self.body.over_http2.get() { SizeHint::default() } else { self.body.size }
     }
 }

@@ -48,7 +48,7 @@ fn path(route: &RouteMatch, path: &str) -> bool {
 }
 
 /// Whether a request has what is demanded of one of its headers.
-pub(super) fn header(demand: &HeaderMatch, head: &Parts) -> bool {
+pub(crate) fn header(demand: &HeaderMatch, head: &Parts) -> bool {
     match &demand.subject {
         Subject::Method => value(demand, Some(head.method.as_str().as_bytes()).into_iter()),
         Subject::Path => {
@@ -64,7 +64,6 @@ pub(super) fn header(demand: &HeaderMatch, head: &Parts) -> bool {
 }
 
 /// Whether an answer has what is demanded of one of its headers.
-#[expect(dead_code, reason = "retry policies will ask")]
 pub(crate) fn answer_header(demand: &HeaderMatch, headers: &HeaderMap) -> bool {
     match &demand.subject {
         Subject::Header(name) => in_map(demand, name, headers),

@@ -33,6 +33,8 @@ pub(crate) enum LocalReply {
     Upgrade,
     /// The primary could not be asked or did not answer.
     Upstream(Failure),
+    /// It was asked more than once, the last time with this result.
+    UpstreamAgain(Failure),
     /// The route's timeout.
     Timeout,
     /// The request stopped arriving; never on a write path.
@@ -46,7 +48,7 @@ pub(crate) enum LocalReply {
 const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: ";
 
 impl LocalReply {
-    fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MissingHost | Self::Underscore => StatusCode::BAD_REQUEST,
@@ -55,8 +57,11 @@ impl LocalReply {
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BadRewrite => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Upgrade => StatusCode::FORBIDDEN,
+            Self::UpstreamAgain(failure) => Self::Upstream(failure).status(),
+            Self::Upstream(Failure::PerTryTimeout) | Self::Timeout | Self::Idle => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::Upstream(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Timeout | Self::Idle => StatusCode::GATEWAY_TIMEOUT,
             Self::Stalled | Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
         }
     }
@@ -97,6 +102,8 @@ impl LocalReply {
             Self::Upstream(Failure::Protocol) => {
                 (Flags::UPSTREAM_PROTOCOL, "upstream_reset_before_response_started{protocol_error}")
             }
+            Self::UpstreamAgain(failure) => Self::Upstream(failure).why(),
+            Self::Upstream(Failure::PerTryTimeout) => (Flags::UPSTREAM_TIMEOUT, "upstream_per_try_timeout"),
             Self::Timeout => (Flags::UPSTREAM_TIMEOUT, "response_timeout"),
             Self::Stalled | Self::Idle => (Flags::STREAM_IDLE, "stream_idle_timeout"),
             Self::TooSlow => (NONE, "request_overall_timeout"),
@@ -119,7 +126,11 @@ impl LocalReply {
             Self::Upstream(Failure::Reset) => format!("{RESET}remote reset"),
             Self::Upstream(Failure::Refused) => format!("{RESET}remote refused stream reset"),
             Self::Upstream(Failure::Protocol) => format!("{RESET}protocol error"),
-            Self::Timeout => "upstream request timeout".to_owned(),
+            Self::UpstreamAgain(failure) => {
+                let once = Self::Upstream(failure).body();
+                once.replacen("reset reason:", "retried and the latest reset reason:", 1)
+            }
+            Self::Upstream(Failure::PerTryTimeout) | Self::Timeout => "upstream request timeout".to_owned(),
             Self::Stalled | Self::Idle => "stream timeout".to_owned(),
             Self::TooSlow => "request timeout".to_owned(),
         }
@@ -127,7 +138,7 @@ impl LocalReply {
 
     /// Whether the client is told that a circuit breaker refused it (`x-envoy-overloaded`).
     pub(crate) fn is_overload(self) -> bool {
-        matches!(self, Self::Upstream(Failure::Overflow))
+        matches!(self, Self::Upstream(Failure::Overflow) | Self::UpstreamAgain(Failure::Overflow))
     }
 
     /// The answer without the headers that every answer gets. `close` where the request was not read to its end.

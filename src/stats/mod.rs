@@ -191,6 +191,18 @@ pub(crate) struct ClusterStats {
     pub(crate) rq_tx_reset: Counter,
     /// Repeated on a fresh connection because the reused one was dead.
     pub(crate) rq_retry: Counter,
+    /// Pauses before an attempt after the first.
+    pub(crate) rq_retry_backoff_exponential: Counter,
+    /// Requests that an attempt after the first brought to their end.
+    pub(crate) rq_retry_success: Counter,
+    /// Requests whose attempts were used up.
+    pub(crate) rq_retry_limit_exceeded: Counter,
+    /// Not repeated, because too many were being repeated.
+    pub(crate) rq_retry_overflow: Counter,
+    /// Attempts that took longer than `per_try_timeout`.
+    pub(crate) rq_per_try_timeout: Counter,
+    /// Bodies that were too large to be kept for another attempt.
+    pub(crate) retry_or_shadow_abandoned: Counter,
     /// An endpoint was chosen among all because too few were healthy.
     pub(crate) lb_healthy_panic: Counter,
     /// By endpoint.

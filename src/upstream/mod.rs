@@ -64,6 +64,8 @@ pub(crate) enum Failure {
     Protocol,
     /// A circuit breaker refused the request.
     Overflow,
+    /// An attempt took longer than its retry policy allows.
+    PerTryTimeout,
 }
 
 /// How a request can be sent again.

@@ -50,6 +50,12 @@ const ROWS: &[Row<ClusterStats>] = &[
     ("upstream_rq_tx_reset", Kind::Counter, |s| s.rq_tx_reset.get()),
     ("upstream_rq_retry", Kind::Counter, |s| s.rq_retry.get()),
     ("lb_healthy_panic", Kind::Counter, |s| s.lb_healthy_panic.get()),
+    ("upstream_rq_retry_backoff_exponential", Kind::Counter, |s| s.rq_retry_backoff_exponential.get()),
+    ("upstream_rq_retry_success", Kind::Counter, |s| s.rq_retry_success.get()),
+    ("upstream_rq_retry_limit_exceeded", Kind::Counter, |s| s.rq_retry_limit_exceeded.get()),
+    ("upstream_rq_retry_overflow", Kind::Counter, |s| s.rq_retry_overflow.get()),
+    ("upstream_rq_per_try_timeout", Kind::Counter, |s| s.rq_per_try_timeout.get()),
+    ("retry_or_shadow_abandoned", Kind::Counter, |s| s.retry_or_shadow_abandoned.get()),
 ];
 
 /// `cluster.<name>.<row>`, written by the control thread.

@@ -16,7 +16,7 @@ const CLUSTER: [(Kind, &str); 2] = [
          lb_healthy_panic lb_local_cluster_not_ok lb_recalculate_zone_structures lb_subsets_created \
          lb_subsets_fallback lb_subsets_fallback_panic lb_subsets_removed lb_subsets_selected \
          lb_zone_cluster_too_small lb_zone_no_capacity_left lb_zone_routing_all_directly \
-         lb_zone_routing_cross_zone lb_zone_routing_sampled original_dst_host_invalid retry_or_shadow_abandoned \
+         lb_zone_routing_cross_zone lb_zone_routing_sampled original_dst_host_invalid \
          upstream_cx_close_notify upstream_cx_connect_attempts_exceeded upstream_cx_connect_with_0_rtt \
          upstream_cx_http3_total \
          upstream_cx_pool_overflow upstream_cx_preconnect_skipped upstream_http3_broken \
@@ -24,8 +24,7 @@ const CLUSTER: [(Kind, &str); 2] = [
          upstream_rq_0rtt upstream_rq_cancelled \
          upstream_rq_maintenance_mode upstream_rq_rx_reset_no_error \
          upstream_rq_max_duration_reached upstream_rq_per_try_idle_timeout \
-         upstream_rq_per_try_timeout upstream_rq_retry_backoff_exponential upstream_rq_retry_backoff_ratelimited \
-         upstream_rq_retry_limit_exceeded upstream_rq_retry_overflow upstream_rq_retry_success",
+         upstream_rq_retry_backoff_ratelimited",
     ),
     (
         Kind::Gauge,

@@ -6,6 +6,7 @@ use crate::read::Field;
 use crate::secrets;
 use crate::tree::Value;
 
+use super::shares::Shares;
 use super::upstreams::Upstreams;
 use super::{address, cluster, listener, process, unsupported};
 
@@ -14,7 +15,8 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let mut object = root.object()?;
     let node = object.take("node").map(|field| node(&field)).unwrap_or_default();
     let admin = object.take("admin").and_then(|field| admin(&field));
-    let process = process::decode(&mut object);
+    let mut shares = Shares::default();
+    let process = process::decode(&mut object, &mut shares);
     let resources =
         object.require("static_resources", "write `static_resources:` with `listeners` and `clusters`");
     object.finish(unsupported::BOOTSTRAP);
@@ -23,7 +25,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let listeners = resources.require("listeners", "write a listener: clients must connect somewhere");
     resources.finish(unsupported::STATIC_RESOURCES);
     // Clusters first, wherever they stand in the file: routes refer to them.
-    let mut upstreams = Upstreams::default();
+    let mut upstreams = Upstreams::with(shares);
     for field in &clusters {
         cluster::decode(field, &mut upstreams);
     }

@@ -3,14 +3,17 @@
 use crate::model::Fraction;
 use crate::read::Field;
 
+use super::shares::Shares;
+
 /// Decodes the share.
-pub(super) fn decode(field: &Field<'_>) -> Option<Fraction> {
+pub(super) fn decode(field: &Field<'_>, shares: &Shares<'_>) -> Option<Fraction> {
     let mut object = field.object()?;
     let default = object.require("default_value", "write `default_value: { numerator: 100 }`");
-    // Without a layer of runtime that has the key, Envoy takes the default as well.
-    object.take("runtime_key").and_then(|field| field.text());
+    let key = object.take("runtime_key").and_then(|field| field.text());
     object.finish(&[]);
-    fractional_percent(&default?)
+    let default = fractional_percent(&default?);
+    // Without a layer that has the key, Envoy takes the default as well.
+    key.and_then(|key| shares.find(key, 100)).or(default)
 }
 
 /// FractionalPercent.

@@ -7,13 +7,14 @@ use crate::model::{
 };
 use crate::read::{Field, Object};
 
+use super::shares::Shares;
 use super::{fraction, pattern, unsupported};
 
 /// A field that is one of several, and how it is read.
 type Kind<T> = (&'static str, fn(&Field<'_>) -> Option<T>);
 
 /// What a route takes.
-pub(super) fn decode(field: &Field<'_>) -> Option<RouteMatch> {
+pub(super) fn decode(field: &Field<'_>, shares: &Shares<'_>) -> Option<RouteMatch> {
     let mut object = field.object()?;
     let path = path(&mut object);
     let case_sensitive = object.take("case_sensitive").and_then(|field| field.boolean()).unwrap_or(true);
@@ -26,7 +27,7 @@ pub(super) fn decode(field: &Field<'_>) -> Option<RouteMatch> {
     });
     let fraction = match object.take("runtime_fraction") {
         None => Some(None),
-        Some(field) => fraction::decode(&field).map(Some),
+        Some(field) => fraction::decode(&field, shares).map(Some),
     };
     object.finish(unsupported::ROUTE_MATCH);
     Some(RouteMatch {

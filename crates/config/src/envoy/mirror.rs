@@ -4,8 +4,9 @@
 use crate::model::{CopyHost, Fraction, HeaderMutation, MirrorPolicy};
 use crate::read::{Field, Object};
 
+use super::shares::Shares;
 use super::upstreams::Upstreams;
-use super::{action, fraction, mutation, unsupported};
+use super::{action, fraction, mutation};
 
 /// A policy whose cluster is known; the cluster becomes a mirror only if a route uses the policy.
 #[derive(Debug, Clone)]
@@ -53,13 +54,12 @@ pub(super) fn decode(field: &Field<'_>, upstreams: &Upstreams<'_>) -> Option<Pol
     let mut object = field.object()?;
     let cluster = object.take("cluster");
     let header = object.take("cluster_header");
-    let fraction =
-        object.take("runtime_fraction").map_or(Some(Fraction::ALL), |field| fraction::decode(&field));
+    let fraction = share(&mut object, upstreams.shares());
     object.take("trace_sampled").and_then(|field| field.boolean());
     let same = object.take("disable_shadow_host_suffix_append").and_then(|field| field.boolean());
     let literal = object.take("host_rewrite_literal").filter(|field| field.text() != Some(""));
     let headers = object.take("request_headers_mutations").map_or(Some(Vec::new()), |f| mutation::decode(&f));
-    object.finish(unsupported::MIRROR_POLICY);
+    object.finish(&[]);
     let cluster = target(field, cluster.as_ref(), header.as_ref(), upstreams);
     let host = match literal {
         Some(field) => action::host(&field).map(CopyHost::Literal),
@@ -67,6 +67,25 @@ pub(super) fn decode(field: &Field<'_>, upstreams: &Upstreams<'_>) -> Option<Pol
         None => Some(CopyHost::ShadowSuffix),
     };
     Some(Policy { cluster: cluster?, fraction: fraction?, host: host?, headers: headers? })
+}
+
+/// `runtime_fraction`, or v2's bare `runtime_key`, of which Envoy's default is nothing.
+fn share(object: &mut Object<'_>, shares: &Shares<'_>) -> Option<Fraction> {
+    let fraction = object.take("runtime_fraction");
+    if let Some(key) = object.take("runtime_key") {
+        return match shares.find(key.text()?, 10_000) {
+            _ if fraction.is_some() => {
+                key.refuse_key("excludes `runtime_fraction`", "the v2 spelling", "remove it")
+            }
+            Some(share) => Some(share),
+            None => key.refuse_key(
+                "names no value of `layered_runtime`, so that Envoy would mirror nothing",
+                "the v2 spelling",
+                "remove it, or write `runtime_fraction: { default_value: { numerator: 100 } }`",
+            ),
+        };
+    }
+    fraction.map_or(Some(Fraction::ALL), |field| fraction::decode(&field, shares))
 }
 
 /// Exactly one of `cluster` and `cluster_header`, of which only the first is supported.

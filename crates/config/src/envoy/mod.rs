@@ -35,6 +35,7 @@ mod protocol_options;
 mod reply;
 mod retry;
 mod route;
+mod shares;
 mod sockets;
 mod targets;
 mod tls;

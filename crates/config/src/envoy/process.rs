@@ -1,12 +1,13 @@
 //! What stands beside `static_resources`: statistics, the overload manager, runtime layers, watchdogs.
 
-use crate::model::{Process, RuntimeLayer};
+use crate::model::{Fraction, Process, RuntimeLayer};
 use crate::read::{Field, Object};
 use crate::secrets;
 use crate::tree::Value;
 
 use super::any::{Configured, Extension};
-use super::unsupported;
+use super::shares::Shares;
+use super::{fraction, unsupported};
 
 /// The one resource that is watched.
 const CONNECTIONS: Extension = Extension {
@@ -23,7 +24,7 @@ const SWITCHES: [&str; 4] = ["envoy.", "re2.", "upstream.", "health_check."];
 const CONNECTIONS_MAX: u32 = u32::MAX;
 
 /// Takes the fields of the process out of the bootstrap.
-pub(super) fn decode(bootstrap: &mut Object<'_>) -> Process {
+pub(super) fn decode<'a>(bootstrap: &mut Object<'a>, shares: &mut Shares<'a>) -> Process {
     let mut process = Process::default();
     if let Some(interval) = bootstrap.take("stats_flush_interval").and_then(|f| f.positive_duration()) {
         process.stats_flush_interval = interval;
@@ -37,7 +38,7 @@ pub(super) fn decode(bootstrap: &mut Object<'_>) -> Process {
         stats_config(&config, &mut process);
     }
     if let Some(layers) = bootstrap.take("layered_runtime") {
-        runtime(&layers, &mut process);
+        runtime(&layers, &mut process, shares);
     }
     if let Some(manager) = bootstrap.take("overload_manager") {
         overload_manager(&manager, &mut process);
@@ -96,7 +97,7 @@ fn overload_manager(field: &Field<'_>, process: &mut Process) {
     object.finish(unsupported::OVERLOAD_MANAGER);
 }
 
-fn runtime(field: &Field<'_>, process: &mut Process) {
+fn runtime<'a>(field: &Field<'a>, process: &mut Process, shares: &mut Shares<'a>) {
     let Some(mut object) = field.object() else { return };
     for layer in object.take("layers").map(|field| field.list()).unwrap_or_default() {
         let Some(mut layer) = layer.object() else { continue };
@@ -104,7 +105,8 @@ fn runtime(field: &Field<'_>, process: &mut Process) {
         let name = name.and_then(|field| field.name().map(str::to_owned)).unwrap_or_default();
         let mut entries = Vec::new();
         if let Some(values) = layer.take("static_layer") {
-            static_layer(&values, "", &mut entries, process);
+            let mut layer = Layer { entries: &mut entries, process: &mut *process, shares: &mut *shares };
+            static_layer(&values, "", &mut layer);
         }
         layer.finish(unsupported::RUNTIME_LAYER);
         process.runtime.push(RuntimeLayer { name, entries });
@@ -112,23 +114,48 @@ fn runtime(field: &Field<'_>, process: &mut Process) {
     object.finish(&[]);
 }
 
+/// What the values of a layer are read into.
+struct Layer<'l, 'a> {
+    entries: &'l mut Vec<(String, String)>,
+    process: &'l mut Process,
+    shares: &'l mut Shares<'a>,
+}
+
+/// A map that is a FractionalPercent and no further part of the key.
+fn share(field: &Field<'_>) -> Option<Fraction> {
+    let Value::Map(entries) = &field.node.value else { return None };
+    let is_share = entries.iter().any(|entry| ["numerator", "denominator"].contains(&&*entry.key));
+    if is_share { fraction::fractional_percent(field) } else { None }
+}
+
 /// Keys may be nested or written with dots; `prefix` ends with a dot or is empty.
-fn static_layer(field: &Field<'_>, prefix: &str, entries: &mut Vec<(String, String)>, process: &mut Process) {
+fn static_layer<'a>(field: &Field<'a>, prefix: &str, layer: &mut Layer<'_, 'a>) {
     let Some(mut object) = field.object() else { return };
     for (name, field) in object.rest() {
         let key = format!("{prefix}{name}");
         if matches!(field.node.value, Value::Map(_)) {
-            static_layer(&field, &format!("{key}."), entries, process);
+            match share(&field) {
+                Some(fraction) => {
+                    layer.entries.push((key.clone(), plain(&field)));
+                    layer.shares.fraction(key, field, fraction);
+                }
+                None => static_layer(&field, &format!("{key}."), layer),
+            }
             continue;
         }
         if key == CONNECTIONS_KEY {
             if let Some(most) = field.whole(1, CONNECTIONS_MAX) {
-                process.client_connections = Some(most.into());
-                entries.push((key, most.to_string()));
+                layer.process.client_connections = Some(most.into());
+                layer.entries.push((key, most.to_string()));
             }
         } else if SWITCHES.iter().any(|prefix| key.starts_with(prefix)) {
             field.warn(format!("`{key}` is a switch of Envoy's own and has no effect here"), "remove it");
-            entries.push((key, plain(&field)));
+            layer.entries.push((key, plain(&field)));
+        } else if matches!(field.node.value, Value::Number(_)) {
+            if let Some(number) = field.whole(0, u32::MAX) {
+                layer.entries.push((key.clone(), number.to_string()));
+                layer.shares.number(key, field, number);
+            }
         } else {
             field.refuse::<()>(
                 format!("the runtime key `{key}` is not read by this version"),

@@ -11,9 +11,6 @@ use super::any::Extension;
 use super::{matching, unsupported};
 
 const BASE: Duration = Duration::from_millis(25);
-/// `retry_on` conditions of gRPC answers, whose status is in their headers.
-const GRPC: [&str; 5] = ["cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"];
-
 const PREVIOUS_HOSTS: Extension = Extension {
     what: "the predicate of hosts tried before",
     types: &[
@@ -37,11 +34,6 @@ pub(super) fn decode(field: &Field<'_>) -> Option<RetryPolicy> {
         object.take("retry_back_off").map_or_else(|| Some((BASE, BASE * 10)), |field| backoff(&field));
     let other_endpoint = other_endpoint(&mut object);
     object.finish(unsupported::RETRY_POLICY);
-    field.refuse_key::<()>(
-        "is not supported by this version",
-        "requests are not retried by routes",
-        "remove it; the client retries",
-    );
     let (backoff_base, backoff_max) = backoff?;
     Some(RetryPolicy {
         on: on?,
@@ -65,10 +57,6 @@ fn conditions(field: &Field<'_>) -> Option<RetryOn> {
         }
         let known: Vec<&str> = on.named().iter().map(|(name, _)| *name).collect();
         let (message, help) = match crate::read::nearest(name, &known) {
-            _ if GRPC.contains(&name) => (
-                format!("`{name}` is not supported by this version: statuses of gRPC are not read"),
-                "remove it; `reset` and `5xx` hold for gRPC too".to_owned(),
-            ),
             Some(near) => (format!("unknown condition `{name}`"), format!("did you mean `{near}`?")),
             None => (format!("unknown condition `{name}`"), format!("write some of {}", known.join(", "))),
         };

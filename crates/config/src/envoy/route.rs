@@ -20,7 +20,7 @@ pub(super) fn decode(
     let name = object.take("name").and_then(|field| field.text()).unwrap_or_default().to_owned();
     let matches = object
         .require("match", "write which paths it serves: `match: { prefix: \"/\" }`")
-        .and_then(|field| matching::decode(&field));
+        .and_then(|field| matching::decode(&field, upstreams.shares()));
     let headers = added::route_headers(&mut object);
     let action = action(&mut object, inherited, body_max, upstreams);
     object.finish(unsupported::ROUTE);

@@ -6,6 +6,7 @@ use crate::read::Field;
 
 use super::breakers::Written;
 use super::mirror::{self, Policy};
+use super::shares::Shares;
 
 /// Every cluster that was declared, usable or not.
 #[derive(Default)]
@@ -14,6 +15,8 @@ pub(super) struct Upstreams<'a> {
     mirrors: Vec<Destination<'a>>,
     /// Some cluster has no usable name: routes to unknown clusters may mean it.
     nameless: bool,
+    /// What a static layer of the runtime says.
+    shares: Shares<'a>,
 }
 
 /// A declared cluster. One that was refused keeps its name, so that routes to it are not refused as well.
@@ -44,6 +47,16 @@ pub(super) struct Settings<'a> {
 }
 
 impl<'a> Upstreams<'a> {
+    /// None yet.
+    pub(super) fn with(shares: Shares<'a>) -> Self {
+        Self { shares, ..Self::default() }
+    }
+
+    /// What a `runtime_key` may name.
+    pub(super) fn shares(&self) -> &Shares<'a> {
+        &self.shares
+    }
+
     /// Adds a cluster; its name must be new.
     pub(super) fn declare(&mut self, field: &Field<'_>, declared: Declared<'a>) {
         if self.declared.iter().any(|other| other.name == declared.name) {
@@ -130,6 +143,7 @@ impl<'a> Upstreams<'a> {
 
     /// All clusters and mirrors; `None` if any cluster was refused.
     pub(super) fn finish(self) -> Option<(Vec<Cluster>, Vec<Destination<'a>>)> {
+        self.shares.finish();
         for (index, declared) in self.declared.iter().enumerate() {
             let mirror = self.mirrors.iter().find(|destination| destination.mirror.cluster == index);
             let mirrored = mirror.is_some();

@@ -124,11 +124,7 @@ fn decode(
 
 /// Whether the primary and the client are told the number of attempts.
 fn attempt_counts(object: &mut Object<'_>) -> (bool, bool) {
-    let mut flag = |name| {
-        let set = object.take(name).filter(|field| field.boolean() == Some(true));
-        set.and_then(|field| field.refuse_key("is not supported by this version", "", "remove it"))
-            .unwrap_or(false)
-    };
+    let mut flag = |name| object.take(name).and_then(|field| field.boolean()).unwrap_or(false);
     (flag("include_request_attempt_count"), flag("include_attempt_count_in_response"))
 }
 

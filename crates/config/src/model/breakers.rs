@@ -10,7 +10,7 @@ pub struct Breakers {
     pub max_pending_requests: Option<u32>,
     /// Requests in progress. Envoy default 1024.
     pub max_requests: Option<u32>,
-    /// Retries in progress. Envoy default 3.
+    /// Retries in progress. Envoy default 3; here 3 on each worker.
     pub max_retries: Option<u32>,
     /// Whether what is left of each is shown.
     pub track_remaining: bool,

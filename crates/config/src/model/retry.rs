@@ -51,6 +51,16 @@ pub struct RetryOn {
     pub statuses: bool,
     /// `retriable-headers`.
     pub headers: bool,
+    /// `cancelled`, of gRPC.
+    pub cancelled: bool,
+    /// `deadline-exceeded`, of gRPC.
+    pub deadline_exceeded: bool,
+    /// `internal`, of gRPC.
+    pub internal: bool,
+    /// `resource-exhausted`, of gRPC.
+    pub resource_exhausted: bool,
+    /// `unavailable`, of gRPC.
+    pub unavailable: bool,
     /// `envoy-ratelimited`: an answer with `x-envoy-ratelimited`, which no other condition repeats.
     pub rate_limited: bool,
 }
@@ -58,8 +68,20 @@ pub struct RetryOn {
 impl RetryOn {
     /// Each condition by Envoy's name.
     #[must_use]
-    pub fn named(mut self) -> [(&'static str, bool); 10] {
+    pub fn named(mut self) -> [(&'static str, bool); 15] {
         self.slots().map(|(name, set)| (name, *set))
+    }
+
+    /// The values of `grpc-status` that are worth another attempt.
+    pub fn grpc(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("1", self.cancelled),
+            ("4", self.deadline_exceeded),
+            ("13", self.internal),
+            ("8", self.resource_exhausted),
+            ("14", self.unavailable),
+        ];
+        all.into_iter().filter(|(_, wanted)| *wanted).map(|(status, _)| status)
     }
 
     /// Adds the condition of this name; `false` if there is none.
@@ -68,7 +90,7 @@ impl RetryOn {
         found.map(|(_, set)| *set = true).is_some()
     }
 
-    fn slots(&mut self) -> [(&'static str, &mut bool); 10] {
+    fn slots(&mut self) -> [(&'static str, &mut bool); 15] {
         [
             ("5xx", &mut self.server_error),
             ("gateway-error", &mut self.gateway_error),
@@ -79,6 +101,11 @@ impl RetryOn {
             ("retriable-4xx", &mut self.conflict),
             ("retriable-status-codes", &mut self.statuses),
             ("retriable-headers", &mut self.headers),
+            ("cancelled", &mut self.cancelled),
+            ("deadline-exceeded", &mut self.deadline_exceeded),
+            ("internal", &mut self.internal),
+            ("resource-exhausted", &mut self.resource_exhausted),
+            ("unavailable", &mut self.unavailable),
             ("envoy-ratelimited", &mut self.rate_limited),
         ]
     }

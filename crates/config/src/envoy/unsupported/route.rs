@@ -95,12 +95,6 @@ pub(in crate::envoy) const ROUTE_ACTION: &[Unsupported] = &[
     ),
 ];
 
-pub(in crate::envoy) const MIRROR_POLICY: &[Unsupported] = &[group(
-    "runtime_key",
-    "there is no runtime, so that Envoy would mirror nothing",
-    "remove it, or write `runtime_fraction: { default_value: { numerator: 100 } }`",
-)];
-
 pub(in crate::envoy) const STRING_MATCHER: &[Unsupported] =
     &[group("custom", "", "write `exact`, `prefix`, `suffix`, `contains` or `safe_regex`")];
 

@@ -22,7 +22,6 @@ fn every_refused_field_has_a_row() {
         ("route", ROUTE),
         ("route-match", ROUTE_MATCH),
         ("route-action", ROUTE_ACTION),
-        ("mirror-policy", MIRROR_POLICY),
         ("header-mutation", HEADER_MUTATION),
         ("cluster", CLUSTER),
         ("load-assignment", LOAD_ASSIGNMENT),
