@@ -8,6 +8,7 @@ mod answer_body;
 mod client;
 mod detach;
 mod expired;
+mod failed;
 mod known;
 mod logged;
 mod record;
@@ -376,23 +377,6 @@ impl<'a> Exchange<'a> {
     /// A refusal before the request was read to its end closes the connection, as Envoy does.
     fn closes(&self, head: &http::response::Parts) -> bool {
         !self.body.is_complete() && !head.status.is_success()
-    }
-
-    fn failed(&self, route: &Forward, failure: Failure, mut active: Active) -> Response<AnswerBody> {
-        active.record.connected = matches!(failure, Failure::Closed | Failure::PerTryTimeout);
-        let again = self.attempts.get() > 1;
-        let reply = if again { LocalReply::UpstreamAgain(failure) } else { LocalReply::Upstream(failure) };
-        if let Some(cluster) = self.cluster(route) {
-            cluster.external.count(reply.status().as_u16());
-            match failure {
-                Failure::NoEndpoint => cluster.cx_none_healthy.inc(),
-                Failure::Closed | Failure::Reset | Failure::Refused | Failure::Protocol => {
-                    cluster.rq_rx_reset.inc()
-                }
-                Failure::Connect | Failure::ConnectTimeout | Failure::PerTryTimeout | Failure::Overflow => {}
-            }
-        }
-        self.reply(reply, active)
     }
 
     fn count(&self, status: u16) {

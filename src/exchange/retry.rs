@@ -140,7 +140,7 @@ impl Exchange<'_> {
         }
         if head.headers.contains_key(headers::EXPECTED_TIMEOUT) {
             let spent = self.body.completed_at().map_or(Duration::ZERO, |at| at.elapsed());
-            let left = route.timeout.map(|timeout| timeout.saturating_sub(spent));
+            let left = self.timeout.get().map(|timeout| timeout.saturating_sub(spent));
             let own = route.retry.as_ref().and_then(|policy| policy.per_try_timeout);
             if let Some(time) = [left, own].into_iter().flatten().min() {
                 head.headers.insert(headers::EXPECTED_TIMEOUT, HeaderValue::from(time.as_millis() as u64));

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request, response};
 use super::client_certificate;
 use super::reply::LocalReply;
 use crate::tls::Secured;
-pub(crate) use envoy::{Source, add_route_headers, request_id_told};
+pub(crate) use envoy::{EXPECTED_TIMEOUT, Source, add_route_headers, request_id_told};
 
 const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
