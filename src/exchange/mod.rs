@@ -109,8 +109,7 @@ pub(crate) async fn exchange(
     let (mut head, incoming) = request.into_parts();
     let version = head.version;
     let mut active = Active::begin(&core.stats, &client, version);
-    let expects_continue = head.headers.contains_key(EXPECT);
-    let body = RequestBody::new(&core, client.listener, incoming, expects_continue);
+    let body = RequestBody::new(&core, client.listener, incoming, head.headers.contains_key(EXPECT));
     client.departure.tell(&body);
     active.logged = Logged::begin(&core, &client, version, &body);
     let source = Source::of(&head.headers, &site.http.conventions, client.peer.ip());
