@@ -1,5 +1,5 @@
 //! Dashboards and alerts made for Envoy: a real Prometheus scrapes ours, and what public dashboards ask of it has an
-//! answer. The expressions are those of the dashboards 6693, 11021 and 11022 of grafana.com and of the two mixins, with
+//! answer. The expressions are those of part of the dashboard 11021 of grafana.com and of two public mixins, with
 //! their variables filled in.
 
 use crate::dsl::prometheus::Prometheus;
