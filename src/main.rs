@@ -35,6 +35,7 @@ mod format;
 
 mod deadline;
 mod executor;
+mod sockets;
 mod stats;
 
 mod admin;

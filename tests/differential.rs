@@ -72,6 +72,7 @@ mod requests;
 mod retries;
 mod rewrites;
 mod shares;
+mod sockets;
 mod tls;
 mod tls_clusters;
 

@@ -125,10 +125,12 @@ impl Target {
         let ledger = Rc::new(Ledger::new(Arc::clone(parts.stats), index)?);
         let bytes = Lease::new(Arc::clone(&shared.bytes), limits::LEASE_BYTES, shared.workers);
         let copies = Lease::new(Arc::clone(&shared.copies), limits::LEASE_COPIES, shared.workers);
+        let cluster = parts.config.clusters.get(mirror.cluster)?;
         let sender = Sender::new(send::Settings {
             cluster: mirror.cluster,
-            connect_timeout: parts.config.clusters.get(mirror.cluster)?.connect_timeout,
-            limits: parts.config.clusters.get(mirror.cluster)?.http.connections.clone(),
+            connect_timeout: cluster.connect_timeout,
+            sockets: cluster.sockets,
+            limits: cluster.http.connections.clone(),
             max_age: mirror.max_age,
             connections: (mirror.max_connections as usize / shared.workers).max(1),
             endpoints: Rc::clone(parts.endpoints.get(mirror.cluster)?),

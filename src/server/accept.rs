@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use config::model::{ListenerSocket, TcpKeepalive};
-use socket2::{Domain, Protocol, Socket, Type};
+use config::model::ListenerSocket;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::sync::{mpsc, watch};
 
 use crate::limits;
+use crate::sockets;
 use crate::stats::Stats;
 
 /// How long accepting pauses when descriptors or connections have run out.
@@ -64,18 +65,8 @@ pub(crate) fn adopt(socket: TcpListener, options: &ListenerSocket) -> io::Result
 
 /// Connections have the options of the socket that they come from.
 fn listen(socket: &Socket, options: &ListenerSocket) -> io::Result<()> {
-    if let Some(TcpKeepalive { probes, time, interval }) = options.keepalive {
-        let mut keepalive = socket2::TcpKeepalive::new();
-        if let Some(probes) = probes {
-            keepalive = keepalive.with_retries(probes);
-        }
-        if let Some(time) = time {
-            keepalive = keepalive.with_time(time);
-        }
-        if let Some(interval) = interval {
-            keepalive = keepalive.with_interval(interval);
-        }
-        socket.set_tcp_keepalive(&keepalive)?;
+    if let Some(keepalive) = options.keepalive {
+        sockets::keep_alive(&SockRef::from(socket), keepalive)?;
     }
     let backlog = options.backlog.and_then(|backlog| i32::try_from(backlog).ok());
     socket.listen(backlog.unwrap_or(limits::LISTEN_BACKLOG))?;

@@ -1,18 +1,14 @@
 //! Opens a connection, for requests and for copies alike. The function is all that the two share.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpSocket, TcpStream};
+use config::model::Sockets;
 
+use crate::sockets;
 use crate::stats::tls::TlsStats;
 use crate::tls::client::Offer;
 use crate::tls::{Stream, Transport};
-
-/// After this much silence the kernel asks whether the peer is still there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +28,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) timeout: Duration,
     /// Asked of the kernel in bytes; without it the kernel chooses.
     pub(crate) send_buffer: Option<usize>,
+    pub(crate) sockets: &'a Sockets,
     pub(crate) tls: &'a Transport,
     /// The `Host` of the request, for clusters that are asked for it by that name.
     pub(crate) host: Option<&'a str>,
@@ -48,7 +45,8 @@ pub(crate) async fn dial(address: SocketAddr, wanted: Wanted<'_>) -> Result<Stre
 }
 
 async fn establish(address: SocketAddr, wanted: Wanted<'_>) -> Result<Stream, DialError> {
-    let stream = connect(address, wanted.send_buffer).await.map_err(|error| {
+    let connected = sockets::connect(address, wanted.sockets, wanted.send_buffer).await;
+    let stream = connected.map_err(|error| {
         tracing::debug!(%address, %error, "cannot connect");
         DialError::Failed
     })?;
@@ -59,16 +57,4 @@ async fn establish(address: SocketAddr, wanted: Wanted<'_>) -> Result<Stream, Di
         tracing::debug!(%address, %error, "the TLS handshake failed");
         DialError::Tls
     })
-}
-
-async fn connect(address: SocketAddr, send_buffer: Option<usize>) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    if let Some(bytes) = send_buffer {
-        socket.set_send_buffer_size(u32::try_from(bytes).unwrap_or(u32::MAX))?;
-    }
-    let stream = socket.connect(address).await?;
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-    Ok(stream)
 }

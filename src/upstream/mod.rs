@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::model::{Cluster, UpstreamVersion};
+use config::model::{Cluster, Sockets, UpstreamVersion};
 use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -84,6 +84,7 @@ pub(crate) trait Repeat<B> {
 pub(crate) struct Upstream<B> {
     endpoints: Rc<Endpoints>,
     connect_timeout: Duration,
+    sockets: Sockets,
     version: UpstreamVersion,
     http1: Rc<http1::Pool<B>>,
     http2: http2::Pool<B>,
@@ -136,6 +137,7 @@ where
         Rc::new(Self {
             endpoints,
             connect_timeout: cluster.connect_timeout,
+            sockets: cluster.sockets,
             version: http.version,
             http1: http1::Pool::new(http, Rc::clone(&counters)),
             http2: http2::Pool::new(http, Rc::clone(&counters)),
@@ -281,6 +283,7 @@ where
         let wanted = Wanted {
             timeout: self.connect_timeout,
             send_buffer: None,
+            sockets: &self.sockets,
             tls: &self.tls,
             host: name,
             http2,

@@ -54,6 +54,7 @@ impl Seen {
             complete: self.complete,
             interim: Vec::new(),
             earlier: 0,
+            peer: None,
         }
     }
 }

@@ -124,6 +124,7 @@ impl H2Answer {
             complete: true,
             interim: Vec::new(),
             earlier: 0,
+            peer: None,
         }
     }
 }

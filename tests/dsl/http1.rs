@@ -36,6 +36,8 @@ pub(crate) struct Message {
     pub interim: Vec<u16>,
     /// How many requests came before on the same connection (recorded requests only).
     pub earlier: usize,
+    /// Where it came from (recorded requests of [`Upstream`](super::Upstream) only).
+    pub peer: Option<std::net::SocketAddr>,
 }
 
 impl Message {
@@ -46,7 +48,7 @@ impl Message {
         let headers = lines.map(field).collect();
         let framing = Framing::None;
         let (body, trailers, interim) = (Vec::new(), Vec::new(), Vec::new());
-        Self { start, headers, framing, body, trailers, complete: false, interim, earlier: 0 }
+        Self { start, headers, framing, body, trailers, complete: false, interim, earlier: 0, peer: None }
     }
 
     /// The message of these bytes, a request's head.

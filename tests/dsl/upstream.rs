@@ -200,11 +200,13 @@ async fn serve(listener: TcpListener, book: Arc<Book>, script: Arc<Script>) {
 }
 
 async fn connection(stream: TcpStream, book: Arc<Book>, script: Arc<Script>) {
+    let peer = stream.peer_addr().ok();
     let (reader, mut writer) = stream.into_split();
     let mut wire = Wire::new(reader);
     let mut count = 0;
     while let Some(mut message) = wire.request_head().await {
         message.earlier = count;
+        message.peer = peer;
         count += 1;
         let reply = script(&message);
         let place = book.begin(message);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use config::model::{Cluster, HealthCheck};
+use config::model::{Cluster, HealthCheck, Sockets};
 use http::HeaderValue;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -55,6 +55,7 @@ struct About {
     /// Index of the cluster.
     cluster: usize,
     name: String,
+    sockets: Sockets,
     common: Arc<Common>,
 }
 
@@ -79,7 +80,13 @@ impl Checks {
     pub(super) fn new(cluster: &Cluster, index: usize, common: &Arc<Common>) -> Option<Self> {
         let check = cluster.health.check.clone()?;
         let (judge, judged) = mpsc::channel(64);
-        let about = About { check, cluster: index, name: cluster.name.clone(), common: Arc::clone(common) };
+        let about = About {
+            check,
+            cluster: index,
+            name: cluster.name.clone(),
+            sockets: cluster.sockets,
+            common: Arc::clone(common),
+        };
         Some(Self { about: Arc::new(about), running: HashMap::new(), judge, judged })
     }
 
@@ -147,7 +154,7 @@ async fn watch(about: Arc<About>, id: Id, address: watch::Receiver<SocketAddr>, 
     let check = &about.check;
     tokio::time::sleep(check.initial_jitter.mul_f64(fastrand::f64())).await;
     let host = HeaderValue::from_str(&about.name).unwrap_or_else(|_| HeaderValue::from_static("cluster"));
-    let mut prober = Prober::new(host);
+    let mut prober = Prober::new(host, about.sockets);
     let mut state = State::new();
     let mut told = None;
     loop {

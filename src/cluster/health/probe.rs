@@ -6,15 +6,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use config::model::{HealthCheck, HttpProbe, Probe};
+use config::model::{HealthCheck, HttpProbe, Probe, Sockets};
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::state::Verdict;
+use crate::sockets;
 use crate::tls::Stream;
 use crate::tls::client::{Client, Offer, server_of};
 
@@ -26,6 +26,7 @@ const BODY_MAX: usize = 64 << 10;
 pub(super) struct Prober {
     /// The cluster's name, which is the `Host` where none is set.
     cluster: HeaderValue,
+    sockets: Sockets,
     /// The connection that is used again, and where it leads.
     open: Option<(SocketAddr, SendRequest<Empty<Bytes>>)>,
 }
@@ -33,12 +34,13 @@ pub(super) struct Prober {
 /// Where an attempt goes, and how it is secured.
 struct Place {
     address: SocketAddr,
+    sockets: Sockets,
     tls: Option<Arc<Client>>,
 }
 
 impl Prober {
-    pub(super) fn new(cluster: HeaderValue) -> Self {
-        Self { cluster, open: None }
+    pub(super) fn new(cluster: HeaderValue, sockets: Sockets) -> Self {
+        Self { cluster, sockets, open: None }
     }
 
     /// One check. The caller limits its time; a connection on which it did not suffice is not used again.
@@ -48,7 +50,7 @@ impl Prober {
         address: SocketAddr,
         tls: Option<Arc<Client>>,
     ) -> Verdict {
-        let place = Place { address, tls };
+        let place = Place { address, sockets: self.sockets, tls };
         let verdict = match &check.probe {
             Probe::Tcp => place.connect(None).await.map(|_| Verdict::Healthy),
             Probe::Http(probe) => self.ask(probe, &place, check.reuse_connection).await,
@@ -80,8 +82,7 @@ impl Prober {
 
 impl Place {
     async fn connect(&self, host: Option<&str>) -> io::Result<Stream> {
-        let stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
+        let stream = sockets::connect(self.address, &self.sockets, None).await?;
         let Some(tls) = &self.tls else { return Ok(Stream::Plain(stream)) };
         tls.connect(stream, self.address.ip(), Offer { host, http2: false, stats: None }).await
     }

@@ -62,6 +62,7 @@ async fn dial_mirror<L>(sender: &Sender<L>) -> Result<(Stream, Rc<Host>), Outcom
     let wanted = Wanted {
         timeout: sender.settings.connect_timeout,
         send_buffer: Some(limits::MIRROR_SEND_BUFFER),
+        sockets: &sender.settings.sockets,
         tls: &sender.settings.tls,
         host: None,
         http2: false,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use config::model::ConnectionLimits;
+use config::model::{ConnectionLimits, Sockets};
 
 use super::ledger::{Ledger, Outcome};
 use crate::cluster::Endpoints;
@@ -36,6 +36,7 @@ pub(crate) use verdict::{Attempt, Meaning};
 pub(super) struct Settings {
     pub(super) cluster: usize,
     pub(super) connect_timeout: Duration,
+    pub(super) sockets: Sockets,
     /// How long a connection and how much of it is used.
     pub(super) limits: ConnectionLimits,
     pub(super) max_age: Duration,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::address as plain;
 use crate::model::{Endpoint, Host};
-use crate::read::Field;
+use crate::read::{Field, Object};
 
 use super::unsupported;
 
@@ -22,11 +22,7 @@ fn socket<'a>(field: &Field<'a>) -> Option<Socket<'a>> {
         object.require("socket_address", "write `socket_address: { address: 0.0.0.0, port_value: 9900 }`");
     object.finish(unsupported::ADDRESS);
     let mut object = socket?.object()?;
-    if let Some(protocol) = object.take("protocol")
-        && protocol.choice(&[("TCP", 0, true), ("UDP", 1, false)]) == Some(false)
-    {
-        protocol.refuse::<()>("UDP is not supported by this version", "write `protocol: TCP`");
-    }
+    tcp(&mut object);
     let address = object.require("address", "write the IP address or, in a STRICT_DNS cluster, the name");
     let port = object.require("port_value", "write the port number");
     object.finish(unsupported::SOCKET_ADDRESS);
@@ -34,6 +30,15 @@ fn socket<'a>(field: &Field<'a>) -> Option<Socket<'a>> {
     let text = address.name();
     let number = port.whole(0, 65_535).and_then(|number| u16::try_from(number).ok());
     Some(Socket { text: text?, address, number: number?, port })
+}
+
+/// Refuses another `protocol` of a `SocketAddress`.
+pub(super) fn tcp(object: &mut Object<'_>) {
+    if let Some(protocol) = object.take("protocol")
+        && protocol.choice(&[("TCP", 0, true), ("UDP", 1, false)]) == Some(false)
+    {
+        protocol.refuse::<()>("UDP is not supported by this version", "write `protocol: TCP`");
+    }
 }
 
 /// Where a listener binds: an IP address and a port, which may be 0 (any).

@@ -8,13 +8,14 @@ use crate::tree::Value;
 
 use super::shares::Shares;
 use super::upstreams::Upstreams;
-use super::{address, cluster, listener, process, unsupported};
+use super::{address, cluster, listener, process, sockets, unsupported};
 
 /// Decodes a bootstrap; `None` if anything was refused.
 pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let mut object = root.object()?;
     let node = object.take("node").map(|field| node(&field)).unwrap_or_default();
     let admin = object.take("admin").and_then(|field| admin(&field));
+    let source = object.take("cluster_manager").and_then(|field| sockets::of_cluster_manager(&field));
     let mut shares = Shares::default();
     let process = process::decode(&mut object, &mut shares);
     let resources =
@@ -25,7 +26,7 @@ pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let listeners = resources.require("listeners", "write a listener: clients must connect somewhere");
     resources.finish(unsupported::STATIC_RESOURCES);
     // Clusters first, wherever they stand in the file: routes refer to them.
-    let mut upstreams = Upstreams::with(shares);
+    let mut upstreams = Upstreams::with(shares, source);
     for field in &clusters {
         cluster::decode(field, &mut upstreams);
     }

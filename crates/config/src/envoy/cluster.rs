@@ -1,5 +1,6 @@
 //! Clusters.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::model::{Cluster, Discovery, Mirror, Requests};
@@ -31,20 +32,6 @@ const TYPES: [(&str, u32, Type); 5] = [
     ("ORIGINAL_DST", 4, Type::OriginalDst),
 ];
 
-/// What is read, so that mistakes in it are named, and not done: sockets have the options of this program.
-const NOT_YET: [(&str, &str, &str); 2] = [
-    (
-        "upstream_connection_options",
-        "the kernel asks silent peers after 30 s",
-        "remove it; every connection to a cluster has TCP keepalive",
-    ),
-    (
-        "upstream_bind_config",
-        "the system chooses the source address by its routes",
-        "remove it; where another address must be the source, say so in the system's routing table (`ip route ... src`)",
-    ),
-];
-
 /// Decodes a cluster and declares it.
 pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     let Some(mut object) = field.object() else { return };
@@ -55,7 +42,8 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     let protocol = protocol.unwrap_or_default();
     let http = usable.then_some(protocol.http);
     let written = breakers::decode(&mut object);
-    let cluster = body(&mut object, name.unwrap_or_default(), protocol.tls.as_ref());
+    let source = upstreams.source();
+    let cluster = body(&mut object, name.unwrap_or_default(), protocol.tls.as_ref(), source);
     let cluster = cluster.zip(written).zip(http).map(|((cluster, written), http)| Cluster {
         breakers: written.complete(),
         http,
@@ -90,7 +78,12 @@ pub(super) fn decode<'a>(field: &Field<'a>, upstreams: &mut Upstreams<'a>) {
     }
 }
 
-fn body(object: &mut Object<'_>, name: &str, options: Option<&Field<'_>>) -> Option<Cluster> {
+fn body(
+    object: &mut Object<'_>,
+    name: &str,
+    options: Option<&Field<'_>>,
+    source: Option<SocketAddr>,
+) -> Option<Cluster> {
     let kind = object.take("type");
     let written = kind.as_ref().map(discovery_type);
     let kind = written.unwrap_or(Some(Type::Static));
@@ -102,14 +95,9 @@ fn body(object: &mut Object<'_>, name: &str, options: Option<&Field<'_>>) -> Opt
         (None, Some(Type::Static)) => Some(Discovery::Static),
         (None, _) => of_cluster.map(Discovery::Dns),
     };
-    for (name, why, help) in NOT_YET {
-        if let Some(field) = object.take(name) {
-            field.refuse_key::<()>("is not supported by this version", why, help);
-        }
-    }
     let balancing = balancing::decode(object);
     let health = health::decode(object);
-    let sockets = sockets::decode(object);
+    let sockets = sockets::decode(object, source);
     if let Some(limit) = object.take("per_connection_buffer_limit_bytes") {
         limit.whole(0, u32::MAX);
         limit.warn("has no effect: bodies are streamed, nothing depends on a buffer limit", "remove it");

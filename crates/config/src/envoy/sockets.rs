@@ -1,48 +1,54 @@
-//! Options of a cluster's sockets.
+//! Options of the sockets that lead to clusters.
 
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use crate::model::{Sockets, TcpKeepalive};
+use crate::model::Sockets;
 use crate::read::{Field, Object};
 
-use super::{address, unsupported};
+use super::{address, listener_socket, unsupported};
 
-/// `None` if any was refused.
-pub(super) fn decode(object: &mut Object<'_>) -> Option<Sockets> {
-    let options = object.take("upstream_connection_options").map(|field| keepalive(&field));
-    let source = object.take("upstream_bind_config").map(|field| source(&field));
-    Some(Sockets { keepalive: options.unwrap_or(Some(None))?, source: source.unwrap_or(Some(None))? })
+/// Of a cluster; `None` if any was refused. `source`: where connections come from if the cluster does not say.
+pub(super) fn decode(object: &mut Object<'_>, source: Option<SocketAddr>) -> Option<Sockets> {
+    let keepalive = match object.take("upstream_connection_options") {
+        None => Some(None),
+        Some(field) => keepalive(&field),
+    };
+    // A cluster's own stands in place of the common one, whatever is in it.
+    let source = match object.take("upstream_bind_config") {
+        None => Some(source),
+        Some(field) => bind_config(&field),
+    };
+    Some(Sockets { keepalive: keepalive?, source: source? })
 }
 
 #[allow(clippy::option_option, reason = "the outer None is an error already reported")]
-fn keepalive(field: &Field<'_>) -> Option<Option<TcpKeepalive>> {
+fn keepalive(field: &Field<'_>) -> Option<Option<crate::model::TcpKeepalive>> {
     let mut object = field.object()?;
     let keepalive = object.take("tcp_keepalive");
     object.finish(unsupported::CONNECTION_OPTIONS);
-    let Some(keepalive) = keepalive else { return Some(None) };
-    let mut object = keepalive.object()?;
-    let mut number = |name| match object.take(name) {
-        None => Some(None),
-        Some(field) => field.whole(1, 32_767).map(Some),
-    };
-    let (probes, time, interval) =
-        (number("keepalive_probes"), number("keepalive_time"), number("keepalive_interval"));
-    object.finish(&[]);
-    let seconds = |seconds: Option<u32>| seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    Some(Some(TcpKeepalive { probes: probes?, time: seconds(time?), interval: seconds(interval?) }))
+    keepalive.map_or(Some(None), |field| listener_socket::keepalive(&field).map(Some))
+}
+
+/// Of all clusters that say nothing themselves. What is wrong has been reported.
+pub(super) fn of_cluster_manager(field: &Field<'_>) -> Option<SocketAddr> {
+    let mut object = field.object()?;
+    let source = object.take("upstream_bind_config");
+    object.finish(unsupported::CLUSTER_MANAGER);
+    bind_config(&source?)?
 }
 
 #[allow(clippy::option_option, reason = "the outer None is an error already reported")]
-fn source(field: &Field<'_>) -> Option<Option<std::net::SocketAddr>> {
+fn bind_config(field: &Field<'_>) -> Option<Option<SocketAddr>> {
     let mut object = field.object()?;
     let address = object.take("source_address");
     object.finish(unsupported::BIND_CONFIG);
     let Some(address) = address else { return Some(None) };
     // A bare SocketAddress, not an Address.
     let mut object = address.object()?;
+    address::tcp(&mut object);
     let ip = object.require("address", "write the local IP address");
     let port = object.take("port_value").map_or(Some(0), |field| field.whole(0, 65_535));
     object.finish(unsupported::SOCKET_ADDRESS);
     let ip = address::literal(&ip?, "connections come from an IP address of this machine")?;
-    Some(Some(std::net::SocketAddr::new(ip, u16::try_from(port?).ok()?)))
+    Some(Some(SocketAddr::new(ip, u16::try_from(port?).ok()?)))
 }

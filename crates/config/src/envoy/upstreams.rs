@@ -1,5 +1,7 @@
 //! The clusters of a file while its routes are read: names to indices, and which clusters became mirrors.
 
+use std::net::SocketAddr;
+
 use crate::model::{Cluster, Endpoint, Mirror, Requests, RetryPolicy, ServerName};
 use crate::parts::Destination;
 use crate::read::Field;
@@ -17,6 +19,8 @@ pub(super) struct Upstreams<'a> {
     nameless: bool,
     /// What a static layer of the runtime says.
     shares: Shares<'a>,
+    /// Where connections of all clusters come from.
+    source: Option<SocketAddr>,
 }
 
 /// A declared cluster. One that was refused keeps its name, so that routes to it are not refused as well.
@@ -48,8 +52,13 @@ pub(super) struct Settings<'a> {
 
 impl<'a> Upstreams<'a> {
     /// None yet.
-    pub(super) fn with(shares: Shares<'a>) -> Self {
-        Self { shares, ..Self::default() }
+    pub(super) fn with(shares: Shares<'a>, source: Option<SocketAddr>) -> Self {
+        Self { shares, source, ..Self::default() }
+    }
+
+    /// Where connections of clusters come from that do not say it themselves.
+    pub(super) fn source(&self) -> Option<SocketAddr> {
+        self.source
     }
 
     /// What a `runtime_key` may name.

@@ -134,6 +134,7 @@ fn delivery(
     let sender = Sender::new(Settings {
         cluster: settings.cluster,
         connect_timeout: cluster.connect_timeout,
+        sockets: cluster.sockets,
         limits: cluster.http.connections.clone(),
         max_age: std::time::Duration::MAX,
         connections: settings.max_connections as usize,

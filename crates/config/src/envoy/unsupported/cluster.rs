@@ -120,6 +120,12 @@ pub(in crate::envoy) const TCP_CHECK: &[Unsupported] = &[group(
 pub(in crate::envoy) const CONNECTION_OPTIONS: &[Unsupported] =
     &[group("set_local_interface_name_on_upstream_connections happy_eyeballs_config", "", REMOVE)];
 
+pub(in crate::envoy) const CLUSTER_MANAGER: &[Unsupported] = &[
+    group("local_cluster_name", "there is no routing by zones", REMOVE),
+    group("outlier_detection", "no endpoint is ejected for its answers, so there is no log of it", REMOVE),
+    group("load_stats_config enable_deferred_cluster_creation", NO_XDS, REMOVE),
+];
+
 pub(in crate::envoy) const BIND_CONFIG: &[Unsupported] = &[group(
     "freebind socket_options extra_source_addresses additional_source_addresses local_address_selector",
     "connections come from one address",

@@ -15,9 +15,9 @@ use crate::read::Unsupported;
 
 pub(super) use access_log::{ACCESS_LOG, LOG_FILTER, LOG_FORMAT, LOG_HEADER, LOG_STRING};
 pub(super) use cluster::{
-    BIND_CONFIG, CARES, CHECK_CONFIG, CIRCUIT_BREAKERS, CLUSTER, COMMON_LB, CONNECTION_OPTIONS, ENDPOINT,
-    HEALTH_CHECK, HTTP_CHECK, LB_ENDPOINT, LEAST_REQUEST, LOAD_ASSIGNMENT, LOCALITY, ROUND_ROBIN, TCP_CHECK,
-    THRESHOLDS,
+    BIND_CONFIG, CARES, CHECK_CONFIG, CIRCUIT_BREAKERS, CLUSTER, CLUSTER_MANAGER, COMMON_LB,
+    CONNECTION_OPTIONS, ENDPOINT, HEALTH_CHECK, HTTP_CHECK, LB_ENDPOINT, LEAST_REQUEST, LOAD_ASSIGNMENT,
+    LOCALITY, ROUND_ROBIN, TCP_CHECK, THRESHOLDS,
 };
 pub(super) use protocol::{
     CLIENT_HTTP1_OPTIONS, HTTP_PROTOCOL_OPTIONS, HTTP2_PROTOCOL_OPTIONS, HTTP2_WITHOUT_EFFECT,
@@ -62,7 +62,7 @@ pub(super) const BOOTSTRAP: &[Unsupported] = &[
     group("header_prefix", "headers are called `x-envoy-...`", REMOVE),
     group("tracing perf_tracing_file_path", "there is no tracing", REMOVE),
     group(
-        "node_context_params cluster_manager use_tcp_for_dns_lookups \
+        "node_context_params use_tcp_for_dns_lookups \
          dns_resolution_config typed_dns_resolver_config bootstrap_extensions fatal_actions \
          default_socket_interface certificate_provider_instances inline_headers default_regex_engine \
          listener_manager application_log_config memory_allocator_manager enable_worker_cpu_affinity",
