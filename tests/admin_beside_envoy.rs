@@ -130,7 +130,6 @@ const NOT_HERE: &[(&str, &str)] = &[
     (".total_thread_cache", "as above"),
     (".command_line_options.", "flags that this program has not"),
     (".user_agent_build_version.metadata", "there is no library of TLS to name"),
-    (".circuit_breakers", "there are none"),
     (
         ".configs.cluster.dns_refresh_rate",
         "ours is written in the form that is not deprecated, as `cluster_type`",
@@ -197,8 +196,7 @@ fn lines(text: &str) -> BTreeSet<String> {
         }
         out
     };
-    // Envoy's circuit breakers, which are none of ours.
-    text.lines().filter(|line| !line.contains("_priority::")).map(number).collect()
+    text.lines().map(number).collect()
 }
 
 fn differences(alike: Alike, envoy: &str, ours: &str) -> Option<String> {

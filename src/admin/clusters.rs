@@ -11,6 +11,7 @@ use super::View;
 use super::answer::Answer;
 use super::collect::sum;
 use super::query::{NameFilter, Query};
+use super::thresholds;
 use crate::cluster::{Flags, Id, Member, Members};
 use crate::stats::host::HostStats;
 
@@ -66,6 +67,7 @@ fn health_flags(flags: Flags) -> String {
 fn cluster_text(view: &View, index: usize, cluster: &Cluster, out: &mut String) {
     let name = &cluster.name;
     let _ = writeln!(out, "{name}::observability_name::{name}");
+    thresholds::text(view, index, cluster, out);
     let _ = writeln!(out, "{name}::added_via_api::false");
     for member in members(view, index).iter() {
         let at = member.address;
@@ -94,7 +96,12 @@ fn cluster_text(view: &View, index: usize, cluster: &Cluster, out: &mut String) 
 
 fn cluster_json(view: &View, index: usize, cluster: &Cluster) -> Value {
     let hosts: Vec<_> = members(view, index).iter().map(|member| host_json(view, index, member)).collect();
-    json!({"name": cluster.name, "host_statuses": hosts, "observability_name": cluster.name})
+    json!({
+        "name": cluster.name,
+        "host_statuses": hosts,
+        "circuit_breakers": thresholds::json(view, index, cluster),
+        "observability_name": cluster.name,
+    })
 }
 
 fn host_json(view: &View, cluster: usize, member: &Member) -> Value {
@@ -180,6 +187,14 @@ mod tests {
         let body = clusters(&fixture::busy().view, &Query::parse("filter=^primary$")).body;
         let expected = "\
 primary::observability_name::primary
+primary::default_priority::max_connections::4294967295
+primary::default_priority::max_pending_requests::4294967295
+primary::default_priority::max_requests::4294967295
+primary::default_priority::max_retries::4294967295
+primary::high_priority::max_connections::4294967295
+primary::high_priority::max_pending_requests::4294967295
+primary::high_priority::max_requests::4294967295
+primary::high_priority::max_retries::4294967295
 primary::added_via_api::false
 primary::127.0.0.1:8080::cx_active::0
 primary::127.0.0.1:8080::cx_connect_fail::0

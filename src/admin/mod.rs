@@ -24,6 +24,7 @@ mod server_info;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 
 use std::sync::Arc;
 

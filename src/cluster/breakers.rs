@@ -76,6 +76,12 @@ impl Threshold {
         self.used.fetch_update(Relaxed, Relaxed, room).is_ok()
     }
 
+    /// Whether it is shown as reached. As in Envoy one of 0 is not, as long as nothing is counted in spite of it: it would
+    /// be an alert from the start.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_full() && self.used.load(Relaxed) > 0
+    }
+
     /// Whether there is no room.
     pub(crate) fn is_full(&self) -> bool {
         self.left() == Some(0)
@@ -119,6 +125,7 @@ mod tests {
         let one = Breakers::of(Some(Written { max_retries: Some(0), ..nothing })).unwrap();
         assert!(one.permit(|breakers| &breakers.connections).is_some());
         assert!(one.permit(|breakers| &breakers.retries).is_none());
+        assert!(one.retries.is_full() && !one.retries.is_open());
     }
 
     #[test]

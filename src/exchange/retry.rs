@@ -53,8 +53,9 @@ struct Repeated {
 
 impl Repeating {
     pub(crate) fn new(cluster: &Cluster, breakers: Option<Arc<Breakers>>) -> Self {
-        let written = cluster.breakers.is_some_and(|written| written.max_retries.is_some());
-        let most = if written { u32::MAX } else { limits::RETRIES_MAX };
+        // Without breakers nothing is limited; where there are some, what they do not say is Envoy's default.
+        let bounded = cluster.breakers.is_some_and(|written| written.max_retries.is_none());
+        let most = if bounded { limits::RETRIES_MAX } else { u32::MAX };
         Self { here: Rc::default(), most, breakers }
     }
 
@@ -122,6 +123,7 @@ impl Exchange<'_> {
                 stats.rq_retry_backoff_exponential.inc();
             });
             if let Ok((answer, lease)) = sent {
+                self.count_retry(route, |stats| stats.retried.count(answer.status().as_u16()));
                 discard(answer, lease, self.body.is_complete());
             }
             tokio::time::sleep(jittered(pause)).await;

@@ -3,6 +3,7 @@
 //! Each worker has a [`WorkerStats`] of its own that it alone writes; the control thread writes [`ControlStats`].
 //! Nothing here takes a lock. Names and shapes for readers (Envoy's and ours) are the admin room's business.
 
+pub(crate) mod answers;
 pub(crate) mod backlog;
 pub(crate) mod counter;
 pub(crate) mod ends;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use config::model::{Config, Delivery, Mirror};
 
+use answers::{AnswerStats, ByStatus};
 use backlog::BacklogStats;
 use counter::{Counter, Gauge};
 use ends::Ends;
@@ -211,35 +213,9 @@ pub(crate) struct ClusterStats {
     pub(crate) external: AnswerStats,
     /// Copies.
     pub(crate) internal: AnswerStats,
+    /// Answers that no client gets, because their request is sent again.
+    pub(crate) retried: ByStatus,
     pub(crate) tls: TlsStats,
-}
-
-/// Answers of a cluster, by status, with their time.
-#[derive(Debug)]
-pub(crate) struct AnswerStats {
-    /// Index = status - 100, for 100 to 599; includes answers made locally, as in Envoy.
-    by_status: Box<[Counter]>,
-    /// From the request's first byte to the end of its answer.
-    pub(crate) time: Histogram,
-}
-
-impl Default for AnswerStats {
-    fn default() -> Self {
-        Self { by_status: (0..500).map(|_| Counter::default()).collect(), time: Histogram::default() }
-    }
-}
-
-impl AnswerStats {
-    pub(crate) fn count(&self, status: u16) {
-        if let Some(counter) = self.by_status.get(usize::from(status.wrapping_sub(100))) {
-            counter.inc();
-        }
-    }
-
-    /// The statuses seen, with their counts.
-    pub(crate) fn statuses(&self) -> impl Iterator<Item = (u16, u64)> {
-        (100u16..).zip(self.by_status.iter()).map(|(status, n)| (status, n.get())).filter(|&(_, n)| n > 0)
-    }
 }
 
 /// What the control thread counts.

@@ -31,6 +31,10 @@ async fn repeated(file: File, status: u16) {
             run.stat("cluster.primary.upstream_rq_retry_success", 1).await;
             run.stat("cluster.primary.upstream_rq_retry_backoff_exponential", 1).await;
             run.stat("cluster.primary.upstream_rq_total", 2).await;
+            run.stat(&format!("cluster.primary.retry.upstream_rq_{status}"), 1).await;
+            run.stat(&format!("cluster.primary.retry.upstream_rq_{}xx", status / 100), 1).await;
+            run.stat("cluster.primary.retry.upstream_rq_completed", 1).await;
+            run.stat("cluster.primary.upstream_rq_completed", 1).await;
         })
         .await;
 }
@@ -115,6 +119,9 @@ async fn max_retries() {
             run.exchange("a write", &Request::push("x"), &BOTH).await;
             run.stat("cluster.primary.upstream_rq_retry_overflow", 1).await;
             run.stat("cluster.primary.upstream_rq_retry", 0).await;
+            run.stat("cluster.primary.circuit_breakers.default.rq_retry_open", 0).await;
+            let retried = run.read_stat("cluster.primary.retry.upstream_rq_completed").await;
+            run.note("retried", retried);
         })
         .await;
     repeated(retrying("retry_on: 5xx").cluster("primary", &breakers(1)), 503).await;

@@ -1,16 +1,15 @@
 //! Clusters: Envoy's `cluster.<name>.*`.
 
-use std::collections::BTreeMap;
-
 use config::model::Discovery;
 
+use super::by_status::Answers;
 use super::{Kind, Labels, Metrics, never, sanitized, sum, tls};
 use crate::admin::View;
 use crate::cluster::breakers::Breakers;
 use crate::stats::histogram::{Histogram, HistogramSum};
-use crate::stats::{AnswerStats, ClusterStats, DiscoveryStats};
+use crate::stats::{ClusterStats, DiscoveryStats};
 
-const CLUSTER: &str = "envoy_cluster_name";
+pub(super) const CLUSTER: &str = "envoy_cluster_name";
 
 type Row<S> = (&'static str, Kind, fn(&S) -> u64);
 
@@ -161,123 +160,9 @@ fn breakers(breakers: &Breakers, cluster: &str, labels: &impl Fn() -> Labels, me
         ("rq_open", "remaining_rq", &breakers.requests),
         ("rq_retry_open", "remaining_retries", &breakers.retries),
     ] {
-        let left = threshold.left();
-        gauge(open, u64::from(left == Some(0)));
-        if let Some(left) = left.filter(|_| breakers.track_remaining) {
+        gauge(open, u64::from(threshold.is_open()));
+        if let Some(left) = threshold.left().filter(|_| breakers.track_remaining) {
             gauge(remaining, u64::from(left));
         }
-    }
-}
-
-/// Answers of one cluster, summed over the workers.
-#[derive(Debug, Default)]
-pub(crate) struct Answers {
-    pub(crate) external: Sum,
-    pub(crate) internal: Sum,
-}
-
-/// Answers by status, and their times.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Sum {
-    pub(crate) by_status: BTreeMap<u16, u64>,
-    pub(crate) time: HistogramSum,
-}
-
-impl Sum {
-    fn add(&mut self, stats: &AnswerStats) {
-        for (status, n) in stats.statuses() {
-            *self.by_status.entry(status).or_default() += n;
-        }
-        stats.time.add_to(&mut self.time);
-    }
-
-    /// Answers with a status in this range.
-    pub(crate) fn count(&self, statuses: std::ops::Range<u16>) -> u64 {
-        self.by_status.range(statuses).map(|(_, n)| n).sum()
-    }
-}
-
-impl Answers {
-    pub(crate) fn of(view: &View, cluster: usize) -> Self {
-        let mut answers = Self::default();
-        for stats in view.stats.threads().filter_map(|worker| worker.clusters.get(cluster)) {
-            answers.external.add(&stats.external);
-            answers.internal.add(&stats.internal);
-        }
-        answers
-    }
-
-    /// Both kinds together.
-    pub(crate) fn total(&self) -> Sum {
-        let mut total = self.external.clone();
-        for (status, n) in &self.internal.by_status {
-            *total.by_status.entry(*status).or_default() += n;
-        }
-        total.time.merge(&self.internal.time);
-        total
-    }
-
-    fn collect(&self, cluster: &str, metrics: &mut Metrics) {
-        Group::ALL.name(cluster, &self.total(), metrics);
-        // As in Envoy, these two appear with their first answer.
-        for (group, sum) in [(&Group::EXTERNAL, &self.external), (&Group::INTERNAL, &self.internal)] {
-            if !sum.by_status.is_empty() || sum.time.count() > 0 {
-                group.name(cluster, sum, metrics);
-            }
-        }
-    }
-}
-
-/// The names of a group of answers.
-struct Group {
-    /// After `cluster.<name>.`
-    text: &'static str,
-    by_code: &'static str,
-    by_class: &'static str,
-    completed: &'static str,
-    time: &'static str,
-}
-
-impl Group {
-    const ALL: Self = Self {
-        text: "",
-        by_code: "envoy_cluster_upstream_rq",
-        by_class: "envoy_cluster_upstream_rq_xx",
-        completed: "envoy_cluster_upstream_rq_completed",
-        time: "envoy_cluster_upstream_rq_time",
-    };
-    const EXTERNAL: Self = Self {
-        text: "external.",
-        by_code: "envoy_cluster_external_upstream_rq",
-        by_class: "envoy_cluster_external_upstream_rq_xx",
-        completed: "envoy_cluster_external_upstream_rq_completed",
-        time: "envoy_cluster_external_upstream_rq_time",
-    };
-    const INTERNAL: Self = Self {
-        text: "internal.",
-        by_code: "envoy_cluster_internal_upstream_rq",
-        by_class: "envoy_cluster_internal_upstream_rq_xx",
-        completed: "envoy_cluster_internal_upstream_rq_completed",
-        time: "envoy_cluster_internal_upstream_rq_time",
-    };
-
-    fn name(&self, cluster: &str, sum: &Sum, metrics: &mut Metrics) {
-        let text = |suffix: &str| format!("cluster.{cluster}.{}upstream_rq_{suffix}", self.text);
-        let labels = |first: Option<(&'static str, String)>| -> Labels {
-            first.into_iter().chain([(CLUSTER, cluster.to_owned())]).collect()
-        };
-        for (status, n) in &sum.by_status {
-            let labels = labels(Some(("envoy_response_code", status.to_string())));
-            metrics.envoy(self.by_code, Kind::Counter, text(&status.to_string()), labels, *n);
-        }
-        // All five from the start: a rate over a series that begins at 1 misses its first increment.
-        for class in 1..=5u16 {
-            let labels = labels(Some(("envoy_response_code_class", class.to_string())));
-            let n = sum.count(class * 100..class * 100 + 100);
-            metrics.envoy(self.by_class, Kind::Counter, text(&format!("{class}xx")), labels, n);
-        }
-        let completed = sum.by_status.values().sum();
-        metrics.envoy(self.completed, Kind::Counter, text("completed"), labels(None), completed);
-        metrics.envoy_time(self.time, text("time"), labels(None), sum.time.clone());
     }
 }

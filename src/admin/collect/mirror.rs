@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use config::model::Delivery;
 
 use super::answers;
-use super::cluster::Answers;
+use super::by_status::Answers;
 use super::{Kind, Metrics, Unit, Value, sanitized, sum};
 use crate::admin::View;
 use crate::stats::backlog::BacklogStats;
