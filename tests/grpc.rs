@@ -192,7 +192,7 @@ async fn c2_a_stuck_mirror_changes_nothing_over_http2() {
     let primary = H2Upstream::echoing().await;
     let mirror = Faulty::start(Fault::NeverRead).await;
     let config = Config::envoy().primary(primary.address()).http2("").mirror("secondary", mirror.address());
-    let proxy = Proxy::start(&config.setting("timeout", "2s").setting("max_age", "3s")).await;
+    let proxy = Proxy::start(&config.setting("timeout", "1s").setting("max_age", "1s")).await;
     let client = H2Client::connect(proxy.listen).await;
     for _ in 0..4 {
         let head = Request::post("http://mimir.example/api/v1/push");

@@ -7,7 +7,8 @@ use std::process::Output;
 
 use crate::dsl::dir::Dir;
 use crate::dsl::proxy::Program;
-use crate::dsl::tls::{Authority, Certificate, Showing, TlsClient, TlsUpstream};
+use crate::dsl::tls::{Authority, Certificate, TlsClient};
+use crate::dsl::tls_server::{Showing, TlsUpstream};
 use crate::dsl::{Client, Proxy, Reply, Request, Upstream, until};
 
 const LOCAL: &str = "127.0.0.1";

@@ -1,10 +1,9 @@
 //! Upgrades in place: a new process takes over from the old one, and no client, and no copy, feels it.
 
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use serde_json::Value;
+mod http2;
+mod line;
+mod refused;
+mod restarter;
 
 use crate::dsl::backlog::Backlog;
 use crate::dsl::clusters::SECONDARY;
@@ -13,115 +12,16 @@ use crate::dsl::ports::Port;
 use crate::dsl::process::Process;
 use crate::dsl::proxy::Program;
 use crate::dsl::{
-    Client, Clusters, Config, Crowd, Gate, Latency, Proxy, Receiver, Reply, Request, Treatment, Upstream,
-    Writer, until,
+    Clusters, Config, Crowd, Gate, Latency, Proxy, Receiver, Reply, Request, Treatment, Upstream, Writer,
+    until,
 };
 
-/// A base id of this test's own.
-fn base_id() -> String {
-    static USED: AtomicUsize = AtomicUsize::new(0);
-    let own = USED.fetch_add(1, Ordering::Relaxed);
-    (std::process::id() as usize * 64 + own).to_string()
-}
-
-/// A line of processes with one base id.
-struct Line {
-    base_id: String,
-    epoch: u32,
-}
-
-impl Line {
-    fn new() -> Self {
-        Self { base_id: base_id(), epoch: 0 }
-    }
-
-    fn flags(&self) -> Vec<String> {
-        let flags = ["--base-id", &self.base_id, "--log-format", "json", "--restart-epoch"];
-        flags.into_iter().map(str::to_owned).chain([self.epoch.to_string()]).collect()
-    }
-
-    /// Starts the next process beside the running one.
-    fn next(&mut self, proxy: &Proxy, config: &Config, more: &[&str]) -> Process {
-        self.epoch += 1;
-        self.spawn(proxy, config, more)
-    }
-
-    fn spawn(&self, proxy: &Proxy, config: &Config, more: &[&str]) -> Process {
-        let dir = Dir::new("successor");
-        let file = dir.write("config.yaml", &config.text(proxy.listen, proxy.admin));
-        let mut command: Command = Program::MimirMirror.command();
-        command.arg("-c").arg(file).args(self.flags()).args(more);
-        Process::spawn("successor", command, dir)
-    }
-
-    /// Lets the next process take over. Returns the old one, which may still be running.
-    async fn upgrade(&mut self, proxy: &mut Proxy, config: &Config, more: &[&str]) -> Process {
-        let mut new = self.next(proxy, config, more);
-        until("the new process' admin", async || {
-            assert!(new.ended().is_none(), "it ended: {}", new.stderr());
-            (epoch(proxy).await? == u64::from(self.epoch)).then_some(())
-        })
-        .await;
-        std::mem::replace(&mut proxy.process, new)
-    }
-}
-
-/// The epoch of the process that answers at the admin's address; nothing while it changes hands.
-async fn epoch(proxy: &Proxy) -> Option<u64> {
-    let mut client = Client::try_connect(proxy.admin).await?;
-    let request = Request::get("/server_info").header("connection", "close").bytes();
-    let (answer, _) = client.attempt(&request).await;
-    let info: Value = serde_json::from_str(&answer.filter(|answer| answer.complete)?.text()).ok()?;
-    (info["state"] == "LIVE").then(|| info["command_line_options"]["restart_epoch"].as_u64())?
-}
-
-/// What the log of an ended process says about its mirror: copies received, and each outcome's number.
-fn ledger(process: &Process) -> (u64, String) {
-    let log = process.stderr();
-    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let line = lines.rfind(|line| line["message"] == "the mirror's ledger").expect("it has ended in order");
-    (line["received"].as_u64().unwrap(), line["copies"].as_str().unwrap().to_owned())
-}
-
-/// Sends one request after the other, each over a connection of its own, until told that it is enough.
-struct Visitors {
-    enough: Arc<AtomicBool>,
-    served: Arc<AtomicUsize>,
-    running: tokio::task::JoinHandle<()>,
-}
-
-impl Visitors {
-    fn start(to: std::net::SocketAddr) -> Self {
-        let (enough, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (stop, count) = (Arc::clone(&enough), Arc::clone(&served));
-        let running = tokio::spawn(async move {
-            while !stop.load(Ordering::SeqCst) {
-                let mut client = Client::try_connect(to).await.expect("no connection is refused");
-                let (answer, sent) = client.attempt(&Request::get("/visit").bytes()).await;
-                let answer =
-                    answer.unwrap_or_else(|| panic!("a request without an answer; sending: {sent:?}"));
-                assert!(answer.complete && answer.status() < 500, "{answer:?}");
-                count.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-        Self { enough, served, running }
-    }
-
-    async fn finish(self) -> usize {
-        self.enough.store(true, Ordering::SeqCst);
-        self.running.await.expect("every visitor was served");
-        self.served.load(Ordering::SeqCst)
-    }
-}
+use line::{Line, Visitors, base_id, epoch, ledger};
 
 /// Returns how many writes there were, and how many requests of visitors.
 async fn three_upgrades_under_load(settings: &[(&'static str, &str)]) -> (Clusters, Vec<Process>, u64, u64) {
-    let mut line = Line::new();
     let secondary = Receiver::treating(Treatment::after(&Latency::between(1..=30))).await;
-    let primary = Receiver::treating(Treatment::prompt()).await;
-    let flags = line.flags();
-    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let mut clusters = Clusters::of(primary, secondary, settings, &flags).await;
+    let (mut line, mut clusters) = Line::between_clusters(secondary, settings).await;
     let writers = (0..8).map(Writer::new);
     let crowd = Crowd::catching_up(clusters.proxy.listen, writers, 0..150);
     let visitors = Visitors::start(clusters.proxy.listen);
@@ -171,11 +71,7 @@ async fn c9_three_upgrades_under_load_with_a_backlog_cost_no_copy() {
 async fn c8_newcomers_stand_behind_the_old_process_copies() {
     let gate = Gate::closed();
     let secondary = Receiver::treating(Treatment::behind(&gate)).await;
-    let primary = Receiver::treating(Treatment::prompt()).await;
-    let mut line = Line::new();
-    let flags = line.flags();
-    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let mut clusters = Clusters::of(primary, secondary, &[], &flags).await;
+    let (mut line, mut clusters) = Line::between_clusters(secondary, &[]).await;
     let writer = Writer::new("a");
     assert_eq!(clusters.proxy.send(&writer.batch(0)).await.status(), 200);
     clusters.secondary.has_begun(1).await;
@@ -203,10 +99,7 @@ async fn what_is_in_flight_is_finished_by_the_old_process() {
     let gate = Gate::closed();
     let primary = Upstream::answering(Reply::new(200, "late").behind(&gate)).await;
     let config = Config::native().primary(primary.address());
-    let mut line = Line::new();
-    let flags = line.flags();
-    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let mut proxy = Proxy::launch(Program::MimirMirror, &config, &flags).await;
+    let (mut line, mut proxy) = Line::first(&config).await;
     let mut client = proxy.client().await;
     client.send(Request::get("/slow").bytes()).await;
     primary.received(1).await;
@@ -224,10 +117,7 @@ async fn what_is_in_flight_is_finished_by_the_old_process() {
 async fn the_old_process_leaves_in_time() {
     let primary = Upstream::answering(Reply::ok().behind(&Gate::closed())).await;
     let config = Config::native().primary(primary.address());
-    let mut line = Line::new();
-    let flags = line.flags();
-    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let mut proxy = Proxy::launch(Program::MimirMirror, &config, &flags).await;
+    let (mut line, mut proxy) = Line::first(&config).await;
     let mut client = proxy.client().await;
     client.send(Request::get("/hangs").bytes()).await;
     primary.received(1).await;
@@ -240,19 +130,12 @@ async fn the_old_process_leaves_in_time() {
 async fn a_new_process_that_cannot_start_changes_nothing() {
     let primary = Upstream::answering(Reply::ok()).await;
     let config = Config::native().primary(primary.address());
-    let mut line = Line::new();
-    let flags = line.flags();
-    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let mut proxy = Proxy::launch(Program::MimirMirror, &config, &flags).await;
+    let (mut line, mut proxy) = Line::first(&config).await;
     // It has the old one's sockets already when it finds that it cannot have its log's, or its other listener's.
     let taken = Port::reserve();
     let _holder = std::net::TcpListener::bind(taken.address()).unwrap();
-    let dir = Dir::new("successor");
-    let file = dir.write("config.yaml", &config.text(proxy.listen, taken.address()));
-    let mut command: Command = Program::MimirMirror.command();
     line.epoch = 1;
-    command.arg("-c").arg(file).args(line.flags());
-    let mut broken = Process::spawn("broken successor", command, dir);
+    let mut broken = line.spawn(&config.text(proxy.listen, taken.address()), &[]);
     assert_eq!(broken.end().await.code(), Some(1));
     assert!(broken.stderr().contains("cannot bind"), "{}", broken.stderr());
     let mut client = proxy.client().await;
@@ -278,11 +161,7 @@ async fn a_new_process_that_cannot_start_changes_nothing() {
 async fn an_old_process_that_dies_sets_the_new_one_free() {
     let gate = Gate::closed();
     let secondary = Receiver::treating(Treatment::behind(&gate)).await;
-    let primary = Receiver::treating(Treatment::prompt()).await;
-    let mut line = Line::new();
-    let flags = line.flags();
-    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let mut clusters = Clusters::of(primary, secondary, &[], &flags).await;
+    let (mut line, mut clusters) = Line::between_clusters(secondary, &[]).await;
     let writer = Writer::new("a");
     assert_eq!(clusters.proxy.send(&writer.batch(0)).await.status(), 200);
     clusters.secondary.has_begun(1).await;
@@ -292,27 +171,6 @@ async fn an_old_process_that_dies_sets_the_new_one_free() {
     clusters.secondary.has_begun(2).await;
     gate.open();
     assert_eq!(clusters.proxy.settled_at(SECONDARY, 1).await.delivered(), 1);
-}
-
-#[tokio::test]
-async fn who_cannot_take_over_is_told_why() {
-    let primary = Upstream::answering(Reply::ok()).await;
-    let config = Config::native().primary(primary.address());
-    let line = Line::new();
-    let flags = line.flags();
-    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let proxy = Proxy::launch(Program::MimirMirror, &config, &flags).await;
-    // The same epoch again, as with Envoy.
-    let mut second = line.spawn(&proxy, &config, &[]);
-    assert_eq!(second.end().await.code(), Some(1));
-    let words = format!("unable to bind domain socket with base_id={}, id=0, errno=98", line.base_id);
-    assert!(second.stderr().contains(&words), "{}", second.stderr());
-    // An epoch whose predecessor does not run.
-    let far = Line { base_id: line.base_id.clone(), epoch: 5 };
-    let mut lonely = far.spawn(&proxy, &config, &[]);
-    assert_eq!(lonely.end().await.code(), Some(1));
-    assert!(lonely.stderr().contains("cannot reach the process to take over from"), "{}", lonely.stderr());
-    assert_eq!(proxy.send(&Request::get("/x")).await.status(), 200);
 }
 
 #[tokio::test]
@@ -344,16 +202,4 @@ async fn a_base_id_can_be_chosen_and_the_door_can_be_a_file() {
     let mut old = line.upgrade(&mut proxy, &config, &["--socket-path", &door]).await;
     assert_eq!(old.end().await.code(), Some(0));
     assert!(!std::path::Path::new(&file).exists(), "the old process left its door behind");
-}
-
-#[tokio::test]
-async fn with_hot_restart_disabled_nobody_takes_over() {
-    let primary = Upstream::answering(Reply::ok()).await;
-    let config = Config::native().primary(primary.address());
-    let line = Line::new();
-    let flags = ["--base-id", &line.base_id, "--disable-hot-restart"];
-    let proxy = Proxy::launch(Program::MimirMirror, &config, &flags).await;
-    assert_eq!(proxy.admin_get("/hot_restart_version").await.text(), "disabled");
-    let mut next = Line { base_id: line.base_id, epoch: 1 }.spawn(&proxy, &config, &[]);
-    assert_eq!(next.end().await.code(), Some(1));
 }

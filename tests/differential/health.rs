@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::dsl::dns::DnsServer;
 use crate::dsl::fault::Fault;
-use crate::dsl::tls::{Authority, Showing, TlsUpstream};
+use crate::dsl::tls::Authority;
+use crate::dsl::tls_server::{Showing, TlsUpstream};
 use crate::dsl::{Reply, Request, Upstream};
 
 use super::file::File;

@@ -8,6 +8,7 @@ use crate::dsl::dir::Dir;
 use crate::dsl::http1::Message;
 use crate::dsl::ports::Port;
 use crate::dsl::proxy::Program;
+use crate::dsl::wait::{LIMIT, Patience};
 use crate::dsl::{Client, Gate, Proxy, Request, until};
 
 use super::seen::{Record, Seen};
@@ -124,14 +125,14 @@ impl Run {
 
     /// Waits until a statistic of `/stats` has this value.
     pub(super) async fn stat(&self, name: &str, value: u64) {
-        let mut last = String::new();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while std::time::Instant::now() < deadline {
+        let mut patience = Patience::of(LIMIT);
+        let mut last = self.read_stat(name).await;
+        while last != value.to_string() && !patience.is_over() {
+            patience.pause(name).await;
             last = self.read_stat(name).await;
-            if last == value.to_string() {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        if last == value.to_string() {
+            return;
         }
         let scope: Vec<_> = name.split('.').take(2).collect();
         let all = self.proxy.admin_get("/stats?usedonly&type=Counters").await.text();

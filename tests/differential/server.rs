@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::dsl::fault::Faulty;
 use crate::dsl::h2_upstream::Seen;
 use crate::dsl::http1::Message;
-use crate::dsl::tls::TlsUpstream;
+use crate::dsl::tls_server::TlsUpstream;
 use crate::dsl::{H2Upstream, Upstream};
 
 /// A server of a scenario. Others than HTTP/1.1 in clear put what they got into the form of [`Message`].

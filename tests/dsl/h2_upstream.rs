@@ -1,7 +1,7 @@
-//! A cluster that speaks HTTP/2 with prior knowledge, and records what it gets.
+//! A cluster that speaks HTTP/2, with prior knowledge or over TLS, and records what it gets.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,12 +14,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::http1::{Framing, Message};
 use super::streams::Stream;
 use super::task::Task;
+use super::tls_server::{Showing, said};
 use super::wait::until;
 
 /// One request as it came in.
@@ -32,6 +35,8 @@ pub(crate) struct Seen {
     pub complete: bool,
     /// Which connection it came over, from 0.
     pub connection: usize,
+    /// What TLS said.
+    pub tls: Option<Arc<str>>,
 }
 
 impl Seen {
@@ -39,12 +44,13 @@ impl Seen {
         self.head.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The same in the form of HTTP/1.1, with pseudo-headers among the headers.
+    /// The same in the form of HTTP/1.1, with pseudo-headers among the headers, and what TLS said as `x-tls`.
     pub(crate) fn message(&self) -> Message {
         let uri = &self.head.uri;
         let target = uri.path_and_query().map_or("", |target| target.as_str());
         let pseudo = [(":scheme", uri.scheme_str()), (":authority", uri.authority().map(|a| a.as_str()))];
-        let pseudo = pseudo.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+        let pseudo = pseudo.into_iter().chain([("x-tls", self.tls.as_deref())]);
+        let pseudo = pseudo.filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
         Message {
             start: format!("{} {target} HTTP/2", self.head.method),
             headers: pseudo.chain(plain(&self.head.headers)).collect(),
@@ -94,9 +100,10 @@ impl Book {
 
     /// Reads a request to its end and notes it.
     pub(crate) async fn read(&self, request: Request<Incoming>) -> Seen {
-        let connection = request.extensions().get::<Connection>().map_or(0, |connection| connection.0);
+        let Connection { number: connection, tls } =
+            request.extensions().get().cloned().expect("every request has one");
         let (head, mut body) = request.into_parts();
-        let mut seen = Seen { head, body: Vec::new(), trailers: None, complete: true, connection };
+        let mut seen = Seen { head, body: Vec::new(), trailers: None, complete: true, connection, tls };
         while let Some(frame) = body.frame().await {
             match frame.map(Frame::from) {
                 Ok(Frame::Data(data)) => seen.body.extend_from_slice(&data),
@@ -126,8 +133,11 @@ impl From<hyper::body::Frame<Bytes>> for Frame {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Connection(usize);
+#[derive(Clone)]
+struct Connection {
+    number: usize,
+    tls: Option<Arc<str>>,
+}
 
 /// A running cluster of one server.
 pub(crate) struct H2Upstream {
@@ -145,7 +155,7 @@ impl H2Upstream {
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        Self::at("127.0.0.1:0".parse().expect("an address"), streams, script).await
+        Self::at(ANY_PORT, streams, script).await
     }
 
     /// The same on an address of the test's choice.
@@ -157,21 +167,35 @@ impl H2Upstream {
     where
         F: Future<Output = Answer> + Send + 'static,
     {
+        Self::start(address, None, streams, script).await
+    }
+
+    /// Echoes as [`H2Upstream::echoing`], behind TLS.
+    pub(crate) async fn secured(showing: &Showing) -> Self {
+        Self::start(ANY_PORT, Some(showing.acceptor()), 100, echo).await
+    }
+
+    async fn start<F>(
+        address: SocketAddr,
+        tls: Option<TlsAcceptor>,
+        streams: u32,
+        script: impl Fn(Request<Incoming>, Arc<Book>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
         let listener = TcpListener::bind(address).await.expect("a free address");
         let address = listener.local_addr().expect("bound");
         let book = Arc::<Book>::default();
         let script: Arc<Script> = Arc::new(move |request, book| Box::pin(script(request, book)));
-        let server = Task::spawn(serve(listener, streams, Arc::clone(&book), script));
+        let serving = Serving { streams, tls, book: Arc::clone(&book), script };
+        let server = Task::spawn(serve(listener, serving));
         Self { address, book, server }
     }
 
     /// Reads each request and answers it 200 with its own path.
     pub(crate) async fn echoing() -> Self {
-        Self::scripted(100, async |request, book| {
-            let path = book.read(request).await.head.uri.path().to_owned();
-            Ok(Response::new(Stream::of([path.into()], None)))
-        })
-        .await
+        Self::scripted(100, echo).await
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -210,22 +234,49 @@ impl H2Upstream {
     }
 }
 
-async fn serve(listener: TcpListener, streams: u32, book: Arc<Book>, script: Arc<Script>) {
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+async fn echo(request: Request<Incoming>, book: Arc<Book>) -> Answer {
+    let path = book.read(request).await.head.uri.path().to_owned();
+    Ok(Response::new(Stream::of([path.into()], None)))
+}
+
+/// How every connection is served.
+#[derive(Clone)]
+struct Serving {
+    streams: u32,
+    tls: Option<TlsAcceptor>,
+    book: Arc<Book>,
+    script: Arc<Script>,
+}
+
+async fn serve(listener: TcpListener, serving: Serving) {
     // Dropped with this task, which ends the connections.
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let number = book.connections.fetch_add(1, Ordering::Relaxed);
-        connections.spawn(connection(stream, number, streams, Arc::clone(&book), Arc::clone(&script)));
+        let number = serving.book.connections.fetch_add(1, Ordering::Relaxed);
+        let serving = serving.clone();
+        connections.spawn(async move {
+            let _ = stream.set_nodelay(true);
+            let Some(acceptor) = &serving.tls else {
+                return serving.connection(stream, Connection { number, tls: None }).await;
+            };
+            // A client that does not agree is not this server's trouble.
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let tls = Some(said(&stream).into());
+            serving.connection(stream, Connection { number, tls }).await;
+        });
     }
 }
 
-async fn connection(stream: TcpStream, number: usize, streams: u32, book: Arc<Book>, script: Arc<Script>) {
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Connection(number));
-        script(request, Arc::clone(&book))
-    });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.max_concurrent_streams(streams);
-    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+impl Serving {
+    async fn connection(&self, stream: impl AsyncRead + AsyncWrite + Unpin, connection: Connection) {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(connection.clone());
+            (self.script)(request, Arc::clone(&self.book))
+        });
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.max_concurrent_streams(self.streams);
+        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    }
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, Incoming};
-use hyper::client::conn::http2::{self, SendRequest};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
@@ -86,8 +86,21 @@ pub(crate) struct H2Answer {
 
 impl H2Client {
     pub(crate) async fn connect(to: SocketAddr) -> Self {
+        Self::build(to, &Builder::new(TokioExecutor::new())).await
+    }
+
+    /// With windows of its own, in bytes: of each stream, and of the connection.
+    pub(crate) async fn with_windows(to: SocketAddr, stream: u32, connection: u32) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.initial_stream_window_size(stream).initial_connection_window_size(connection);
+        Self::build(to, &builder).await
+    }
+
+    async fn build(to: SocketAddr, builder: &Builder<TokioExecutor>) -> Self {
         let stream = within("a connection", TcpStream::connect(to)).await.expect("the proxy listens");
-        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        // As every client does: otherwise what fills a window waits for the acknowledgement of what came before.
+        stream.set_nodelay(true).expect("a TCP socket");
+        let handshake = builder.handshake(TokioIo::new(stream));
         let (sender, connection) = within("the handshake", handshake).await.expect("the proxy speaks HTTP/2");
         Self { sender, _driver: Task::spawn(connection) }
     }
@@ -100,6 +113,21 @@ impl H2Client {
         assert!(answer.is_err(), "an incomplete request was answered");
     }
 
+    /// The same as [`H2Client::exchange`], or nothing where the server takes no more requests over this connection
+    /// (GOAWAY), so that nothing became of this one.
+    pub(crate) async fn attempt(&self, head: http::request::Builder, body: Frames) -> Option<H2Answer> {
+        let request = head.body(body.boxed_unsync()).expect("a valid request");
+        let mut sender = self.sender.clone();
+        match within("an answer", sender.try_send_request(request)).await {
+            Ok(answer) => Some(within("the answer's body", collect(answer)).await),
+            Err(mut error) => {
+                let unsent = error.take_message().is_some();
+                assert!(unsent || is_goaway(error.error()), "no answer: {:?}", error.error());
+                None
+            }
+        }
+    }
+
     /// Sends a request (its URI absolute, for `:authority`) and reads the whole answer.
     pub(crate) async fn exchange(&self, head: http::request::Builder, body: Frames) -> H2Answer {
         let request = head.body(body.boxed_unsync()).expect("a valid request");
@@ -107,6 +135,14 @@ impl H2Client {
         let answer = within("an answer", sender.send_request(request)).await.expect("an answer");
         within("the answer's body", collect(answer)).await
     }
+}
+
+/// The server ends the connection in order; a stream with this error came after the last one that it serves.
+fn is_goaway(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        cause.is_go_away() && cause.is_remote() && cause.reason() == Some(h2::Reason::NO_ERROR)
+    })
 }
 
 impl H2Answer {

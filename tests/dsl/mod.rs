@@ -5,6 +5,8 @@
 //!   scripted, [`streams`] are bodies of HTTP/2;
 //! - [`receiver`] judges samples as a TSDB does, treats requests as a [`treatment`] says and remembers each as a
 //!   [`visit`]; [`clusters`] puts the proxy between two of them, [`writer`] and [`crowd`] send to it;
+//! - [`tls`] makes certificates and asks with them, [`tls_server`] shows them; [`frames`] is a server that sees HTTP/2
+//!   frame by frame;
 //! - [`otlp`] pushes;
 //! - [`backlog`] is what durable delivery keeps on disk, [`tmpfs`] a disk that can be full;
 //! - [`fault`] is every bad server, [`relay`] spoils the way to a good one, [`latency`] is distance;
@@ -20,6 +22,7 @@ pub(crate) mod crowd;
 pub(crate) mod dir;
 pub(crate) mod dns;
 pub(crate) mod fault;
+pub(crate) mod frames;
 pub(crate) mod h2_upstream;
 pub(crate) mod h2c;
 pub(crate) mod http1;
@@ -36,6 +39,7 @@ pub(crate) mod request;
 pub(crate) mod streams;
 pub(crate) mod task;
 pub(crate) mod tls;
+pub(crate) mod tls_server;
 pub(crate) mod tmpfs;
 pub(crate) mod treatment;
 pub(crate) mod upstream;

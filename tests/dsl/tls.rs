@@ -1,5 +1,5 @@
-//! TLS on both sides of the proxy: authorities, certificates, a server that notes what was asked of it, a client that
-//! notes what it was shown.
+//! TLS around the proxy: authorities, certificates, a client that notes what it was shown. Servers are in
+//! [`tls_server`](super::tls_server).
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,18 +13,14 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, version};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio_rustls::{TlsAcceptor, TlsConnector, server};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, version};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::http1::{Message, Wire};
 use super::request::Request;
-use super::task::Task;
-use super::upstream::{Reply, Upstream};
 use super::wait::within;
 
 /// Who signs.
@@ -79,108 +75,24 @@ fn sha256(bytes: &[u8]) -> Vec<u8> {
     ::ring::digest::digest(&::ring::digest::SHA256, bytes).as_ref().to_vec()
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-fn chain(pem: &str) -> Vec<CertificateDer<'static>> {
+pub(super) fn chain(pem: &str) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).map(|one| one.expect("PEM")).collect()
 }
 
-fn key(pem: &str) -> PrivateKeyDer<'static> {
+pub(super) fn key(pem: &str) -> PrivateKeyDer<'static> {
     PrivateKeyDer::from_pem_slice(pem.as_bytes()).expect("a key")
 }
 
 /// The first DNS name of a certificate.
-fn first_name(certificate: &CertificateDer<'_>) -> String {
+pub(super) fn first_name(certificate: &CertificateDer<'_>) -> String {
     let (_, certificate) = X509Certificate::from_der(certificate).expect("a certificate");
     let names = certificate.subject_alternative_name().expect("readable");
     let name = names.and_then(|names| names.value.general_names.first().map(ToString::to_string));
     name.unwrap_or_default()
-}
-
-/// A server with TLS before an [`Upstream`]. The first request of each connection gets a header `x-tls` that tells what
-/// was asked for and shown.
-pub(crate) struct TlsUpstream {
-    address: SocketAddr,
-    pub inner: Upstream,
-    _server: Task,
-}
-
-/// What a server shows and wants.
-#[derive(Clone)]
-pub(crate) struct Showing {
-    pub certificate: Certificate,
-    /// Clients must show a certificate of this authority.
-    pub clients: Option<String>,
-    pub alpn: Vec<&'static str>,
-}
-
-impl TlsUpstream {
-    pub(crate) async fn answering(showing: Showing, reply: Reply) -> Self {
-        let inner = Upstream::answering(reply).await;
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_client_cert_verifier(match &showing.clients {
-                None => WebPkiClientVerifier::no_client_auth(),
-                Some(ca) => WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)), provider())
-                    .build()
-                    .expect("a verifier"),
-            })
-            .with_single_cert(chain(&showing.certificate.pem), key(&showing.certificate.key))
-            .expect("a certificate");
-        config.alpn_protocols = showing.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let server = Task::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), inner.address()));
-        Self { address, inner, _server: server }
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-fn roots(pem: &str) -> RootCertStore {
-    let mut store = RootCertStore::empty();
-    chain(pem).into_iter().for_each(|one| store.add(one).expect("a CA"));
-    store
-}
-
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor, to: SocketAddr) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        let acceptor = acceptor.clone();
-        connections.spawn(async move {
-            // A client that refuses the certificate is not this server's trouble.
-            let Ok(stream) = acceptor.accept(stream).await else { return };
-            let _ = relay(stream, to).await;
-        });
-    }
-}
-
-async fn relay(mut client: server::TlsStream<TcpStream>, to: SocketAddr) -> io::Result<()> {
-    let said = {
-        let connection = client.get_ref().1;
-        let alpn = connection.alpn_protocol().map(String::from_utf8_lossy).unwrap_or_default();
-        let shown = connection.peer_certificates().and_then(|chain| chain.first()).map(first_name);
-        format!("sni={:?} alpn={alpn:?} client={shown:?}", connection.server_name().unwrap_or_default())
-    };
-    let mut behind = TcpStream::connect(to).await?;
-    let mut first = Vec::new();
-    let end = loop {
-        if let Some(end) = first.windows(2).position(|two| two == b"\r\n") {
-            break end + 2;
-        }
-        if client.read_buf(&mut first).await? == 0 {
-            return Ok(());
-        }
-    };
-    behind.write_all(&first[..end]).await?;
-    behind.write_all(format!("x-tls: {said}\r\n").as_bytes()).await?;
-    behind.write_all(&first[end..]).await?;
-    copy_bidirectional(&mut client, &mut behind).await.map(drop)
 }
 
 /// A client that believes every certificate and remembers which it was shown.

@@ -43,9 +43,14 @@ impl Patience {
         Self { limit, deadline: Instant::now() + limit, next: Duration::from_millis(1) }
     }
 
+    /// Whether there were pauses enough, for who has more to say of it than [`Patience::pause`].
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
     /// Fails the test with `what` when there were pauses enough.
     pub(crate) async fn pause(&mut self, what: impl Display) {
-        assert!(Instant::now() < self.deadline, "waited {:?} in vain: {what}", self.limit);
+        assert!(!self.is_over(), "waited {:?} in vain: {what}", self.limit);
         sleep(self.next).await;
         self.next = (self.next * 2).min(Duration::from_millis(50));
     }
