@@ -1,5 +1,7 @@
 //! Look-ups by host, path, headers and query, and rewrites, as Envoy 1.40 does them.
 
+mod mirrors;
+
 use std::sync::Arc;
 
 use config::model::{

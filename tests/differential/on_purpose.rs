@@ -37,6 +37,8 @@ async fn paths_that_stop_a_cluster_where_they_are_copied() {
 async fn a_dead_pooled_connection() {
     let why = "a write may be repeated, and no client should see a server's idle timeout";
     Scenario::of(File::new().policies("[]"))
+        // Whose pool has the connection.
+        .one_worker()
         .replies("primary", &[Reply::ok(), Reply::silence().close(), Reply::new(200, "again")])
         .only(|what| what.contains("client: status") || what.contains("primary: line"))
         .differs("second / client: status", "503", "200", why)

@@ -263,6 +263,8 @@ async fn http2() {
     over_http2("sni: primary.test,", "")
         .differs("a write / primary: :scheme", "http", "https", SCHEME)
         .differs("a read / primary: :scheme", "http", "https", SCHEME)
+        // One connection for both.
+        .one_worker()
         .run(async |run| {
             writes(run).await;
             run.exchange("a read", &Request::get("/x"), &super::BOTH).await;
