@@ -62,6 +62,7 @@ mod health;
 mod http2;
 mod levels;
 mod listeners;
+mod log_facts;
 mod malformed;
 mod manager;
 mod matches;

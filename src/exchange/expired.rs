@@ -14,9 +14,8 @@ impl Exchange<'_> {
         &self,
         route: &Forward,
         kind: Kind,
-        mut active: Active,
+        active: Active,
     ) -> Result<Response<AnswerBody>, Unanswered> {
-        active.record.connected = true;
         let reply = self.body.expired();
         match reply {
             LocalReply::Timeout => {

@@ -10,14 +10,8 @@ use crate::upstream::Failure;
 
 impl Exchange<'_> {
     /// The primary could not be asked, or did not answer.
-    pub(super) fn failed(
-        &self,
-        route: &Forward,
-        failure: Failure,
-        mut active: Active,
-    ) -> Response<AnswerBody> {
-        active.record.connected = matches!(failure, Failure::Closed | Failure::PerTryTimeout);
-        let again = self.attempts.get() > 1;
+    pub(super) fn failed(&self, route: &Forward, failure: Failure, active: Active) -> Response<AnswerBody> {
+        let again = self.asked.attempts.get() > 1;
         let reply = if again { LocalReply::UpstreamAgain(failure) } else { LocalReply::Upstream(failure) };
         if let Some(cluster) = self.cluster(route) {
             cluster.external.count(reply.status().as_u16());

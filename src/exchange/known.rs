@@ -11,6 +11,7 @@ use super::Exchange;
 use super::record::Record;
 use crate::format::{Facts, RequestHead, View};
 use crate::route::changes;
+use crate::tls::Secured;
 
 const X_FORWARDED_PROTO: http::HeaderName = http::HeaderName::from_static("x-forwarded-proto");
 
@@ -31,7 +32,7 @@ impl Exchange<'_> {
             local: Some(self.client.local),
             route: Some(&route.name),
             connection: Some(self.client.connection),
-            ..record.facts(self.body.begun())
+            ..known(record, self.body.begun(), self.client.secured.as_deref())
         }
     }
 
@@ -64,6 +65,16 @@ impl Exchange<'_> {
                 changes::formatted(format, View { request, response, trailers: None, facts: &facts })
             });
         }
+    }
+}
+
+/// What the primary's side and the client's TLS tell.
+pub(super) fn known<'k>(record: &Record, begun: Instant, secured: Option<&'k Secured>) -> Facts<'k> {
+    Facts {
+        server_name: secured.and_then(|secured| secured.server_name.as_deref()),
+        peer_subject: secured.and_then(|secured| Some(secured.peer.as_ref()?.subject.as_str())),
+        tls_version: secured.and_then(|secured| secured.version),
+        ..record.facts(begun)
     }
 }
 

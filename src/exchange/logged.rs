@@ -8,12 +8,13 @@ use config::model::Route;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, Version};
 
-use super::known::{Kept, wall_clock};
+use super::known::{Kept, known, wall_clock};
 use super::record::Record;
 use super::request_body::RequestBody;
 use super::{Client, Core};
 use crate::access_log::Logs;
 use crate::format::{Facts, Flags, View};
+use crate::tls::Secured;
 
 /// See the module.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(super) struct Logged {
     trusted: Option<std::net::IpAddr>,
     local: std::net::SocketAddr,
     connection: u64,
+    secured: Option<Rc<Secured>>,
     request: Option<Kept>,
     route: Option<(String, Option<usize>)>,
     pub(super) answer: Option<HeaderMap>,
@@ -51,6 +53,7 @@ impl Logged {
             trusted: None,
             local: client.local,
             connection: client.connection,
+            secured: client.secured.clone(),
             request: None,
             route: None,
             answer: None,
@@ -78,7 +81,7 @@ impl Logged {
             received: self.body.received_bytes(),
             took: Some(since_begin(now)),
             request_took,
-            request_sent_after: request_took.filter(|_| record.connected),
+            request_sent_after: request_took.filter(|_| record.is_connected()),
             answer_took: record.answered_at().map(|at| now.saturating_duration_since(at)),
             cluster: self
                 .route
@@ -90,7 +93,7 @@ impl Logged {
             route: self.route.as_ref().map(|(name, _)| name.as_str()),
             connection: Some(self.connection),
             log: Some("DownstreamEnd"),
-            ..record.facts(begun)
+            ..known(record, begun, self.secured.as_deref())
         };
         if self.body.has_left() && record.answered_at().is_none() {
             // The client saw nothing of it, whatever came of the request.

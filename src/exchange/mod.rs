@@ -50,7 +50,7 @@ pub(crate) use client::Client;
 pub(crate) use detach::{Departure, Detached};
 use known::Kept;
 use logged::Logged;
-use record::Record;
+use record::{Progress, Record};
 pub(crate) use replay::{Outgoing, ReplayBudget};
 use request_body::RequestBody;
 pub(crate) use retry::Repeating;
@@ -125,7 +125,7 @@ pub(crate) async fn exchange(
         source,
         timeout: Cell::new(None),
         request_id: OnceCell::new(),
-        attempts: Cell::new(0),
+        asked: Progress::default(),
         route: Cell::new(None),
         kept: OnceCell::new(),
     };
@@ -170,8 +170,8 @@ struct Exchange<'a> {
     timeout: Cell<Option<Duration>>,
     /// Where the answer is to tell it.
     request_id: OnceCell<HeaderValue>,
-    /// Attempts so far.
-    attempts: Cell<u32>,
+    /// How far the asking of the primary has come.
+    asked: Progress,
     /// Once it is found.
     route: Cell<Option<&'a Route>>,
     /// The head that went to the primary, where something will ask for it.
@@ -263,7 +263,8 @@ impl<'a> Exchange<'a> {
         }
         let refused = upstream.refuses(&host, self.version, &head.headers);
         if refused != Some(Full::Pending) {
-            active.record.upstream = Some(host.address());
+            self.asked.to.set(Some(host.address()));
+            active.record.upstream = self.asked.to.get();
         }
         if refused.is_some() {
             return Ok(self.failed(route, Failure::Overflow, active));
@@ -274,7 +275,7 @@ impl<'a> Exchange<'a> {
         let sent_at = Instant::now();
         let asking = self.ask(head, route, kind, upstream, host);
         let answer = self.body.deadline().race(asking).await;
-        active.record.attempts = self.attempts.get();
+        active.record.asked(&self.asked);
         self.body.forget_replay();
         match answer {
             Ok(Ok((answer, lease))) => {
@@ -360,8 +361,8 @@ impl<'a> Exchange<'a> {
         let conventions = &self.site.http.conventions;
         headers::upstream_told(head, conventions, self.version, took);
         let told = self.route.get().and_then(Route::forward).is_some_and(|to| to.attempt_count_in_response);
-        if told && self.attempts.get() > 0 {
-            head.headers.insert(retry::ATTEMPT_COUNT, HeaderValue::from(self.attempts.get()));
+        if told && self.asked.attempts.get() > 0 {
+            head.headers.insert(retry::ATTEMPT_COUNT, HeaderValue::from(self.asked.attempts.get()));
         }
         self.change_answer(head, record);
         let date = self.core.date.borrow();

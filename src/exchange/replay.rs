@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::request_body::{Interrupted, RequestBody};
 use crate::limits;
-use crate::upstream::Repeat;
+use crate::upstream::{Over, Repeat};
 
 /// The body as an upstream connection pulls it.
 #[derive(Debug)]
@@ -193,18 +193,24 @@ pub(super) struct Repeatable<'a> {
     body: &'a Rc<RequestBody>,
     head: RefCell<Option<(Method, Uri, HeaderMap)>>,
     allowed: bool,
+    over: &'a Cell<Option<Over>>,
 }
 
 impl<'a> Repeatable<'a> {
     /// `allowed` for idempotent methods and remote-write pushes: identical samples are accepted twice.
-    pub(super) fn new(body: &'a Rc<RequestBody>, allowed: bool) -> Self {
-        Self { body, head: RefCell::default(), allowed }
+    /// `over` is told which connection the request went over.
+    pub(super) fn new(body: &'a Rc<RequestBody>, allowed: bool, over: &'a Cell<Option<Over>>) -> Self {
+        Self { body, head: RefCell::default(), allowed, over }
     }
 }
 
 impl Repeat<Outgoing> for Repeatable<'_> {
     fn waits(&self, pending: bool) {
         self.body.waits(pending);
+    }
+
+    fn goes(&self, over: Over) {
+        self.over.set(Some(over));
     }
 
     fn keep(&self, request: &Request<Outgoing>, refusable: bool) {

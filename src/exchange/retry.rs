@@ -21,6 +21,7 @@ use super::Exchange;
 use super::replay::{Outgoing, Repeatable};
 use crate::cluster::Host;
 use crate::cluster::breakers::{Breakers, Permit};
+use crate::format::Flags;
 use crate::limits;
 use crate::paths::Kind;
 use crate::route::{headers, matching};
@@ -89,8 +90,9 @@ impl Exchange<'_> {
         upstream: &Rc<Upstream<Outgoing>>,
         first: Rc<Host>,
     ) -> Sent {
-        let repeat = Repeatable::new(&self.body, kind.is_write() || head.method.is_idempotent());
-        self.attempts.set(1);
+        let repeat =
+            Repeatable::new(&self.body, kind.is_write() || head.method.is_idempotent(), &self.asked.over);
+        self.asked.attempts.set(1);
         let Some(policy) = route.retry.as_ref() else {
             let request = Request::from_parts(head, Outgoing::new(&self.body));
             return upstream.send(&first, self.version, request, &repeat).await;
@@ -115,6 +117,7 @@ impl Exchange<'_> {
             }
             let Some(one) = self.repeating(route).and_then(Repeating::one_more) else {
                 self.count_retry(route, |stats| stats.rq_retry_overflow.inc());
+                self.asked.gave_up.set(Flags::UPSTREAM_OVERFLOW);
                 return sent;
             };
             repeated = Some(one);
@@ -130,7 +133,9 @@ impl Exchange<'_> {
             pause = (pause * 2).min(policy.backoff_max);
             to = another(upstream, &tried, policy.other_endpoint).ok_or(Failure::NoEndpoint)?;
             tried.push(Rc::clone(&to));
-            self.attempts.set(self.attempts.get() + 1);
+            self.asked.to.set(Some(to.address()));
+            self.asked.over.set(None);
+            self.asked.attempts.set(self.asked.attempts.get() + 1);
         }
     }
 
@@ -138,7 +143,7 @@ impl Exchange<'_> {
     fn request(&self, head: &Parts, route: &Forward) -> Request<Outgoing> {
         let mut head = head.clone();
         if route.attempt_count_in_request {
-            head.headers.insert(ATTEMPT_COUNT, HeaderValue::from(self.attempts.get()));
+            head.headers.insert(ATTEMPT_COUNT, HeaderValue::from(self.asked.attempts.get()));
         }
         if head.headers.contains_key(headers::EXPECTED_TIMEOUT) {
             let spent = self.body.completed_at().map_or(Duration::ZERO, |at| at.elapsed());
@@ -182,7 +187,7 @@ impl Exchange<'_> {
             self.count_retry(route, |stats| stats.retry_or_shadow_abandoned.inc());
             return false;
         }
-        let made = self.attempts.get();
+        let made = self.asked.attempts.get();
         if !is_retriable(policy, sent) {
             if made > 1 {
                 self.count_retry(route, |stats| stats.rq_retry_success.inc());
@@ -191,6 +196,7 @@ impl Exchange<'_> {
         }
         if made > policy.retries {
             self.count_retry(route, |stats| stats.rq_retry_limit_exceeded.inc());
+            self.asked.gave_up.set(Flags::RETRY_LIMIT);
             return false;
         }
         true

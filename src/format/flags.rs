@@ -4,16 +4,16 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Flags(u32);
 
-/// Short and long name by bit, in Envoy's order.
+/// Short and long name by bit, in the order in which Envoy sets them where several hold.
 const NAMES: [(&str, &str); 14] = [
+    ("URX", "UpstreamRetryLimitExceeded"),
+    ("UO", "UpstreamOverflow"),
     ("UH", "NoHealthyUpstream"),
     ("UT", "UpstreamRequestTimeout"),
     ("UF", "UpstreamConnectionFailure"),
     ("UC", "UpstreamConnectionTermination"),
-    ("UO", "UpstreamOverflow"),
     ("NR", "NoRouteFound"),
     ("DC", "DownstreamConnectionTermination"),
-    ("URX", "UpstreamRetryLimitExceeded"),
     ("SI", "StreamIdleTimeout"),
     ("DPE", "DownstreamProtocolError"),
     ("DT", "DurationTimeout"),
@@ -25,13 +25,14 @@ const NAMES: [(&str, &str); 14] = [
 impl Flags {
     pub(crate) const UPSTREAM_PROTOCOL: Self = Self(1 << 11);
     pub(crate) const NONE: Self = Self(0);
-    pub(crate) const NO_HEALTHY_UPSTREAM: Self = Self(1);
-    pub(crate) const UPSTREAM_TIMEOUT: Self = Self(1 << 1);
-    pub(crate) const CONNECTION_FAILURE: Self = Self(1 << 2);
-    pub(crate) const CONNECTION_TERMINATION: Self = Self(1 << 3);
-    pub(crate) const UPSTREAM_OVERFLOW: Self = Self(1 << 4);
-    pub(crate) const NO_ROUTE: Self = Self(1 << 5);
-    pub(crate) const DOWNSTREAM_TERMINATION: Self = Self(1 << 6);
+    pub(crate) const RETRY_LIMIT: Self = Self(1);
+    pub(crate) const UPSTREAM_OVERFLOW: Self = Self(1 << 1);
+    pub(crate) const NO_HEALTHY_UPSTREAM: Self = Self(1 << 2);
+    pub(crate) const UPSTREAM_TIMEOUT: Self = Self(1 << 3);
+    pub(crate) const CONNECTION_FAILURE: Self = Self(1 << 4);
+    pub(crate) const CONNECTION_TERMINATION: Self = Self(1 << 5);
+    pub(crate) const NO_ROUTE: Self = Self(1 << 6);
+    pub(crate) const DOWNSTREAM_TERMINATION: Self = Self(1 << 7);
     pub(crate) const STREAM_IDLE: Self = Self(1 << 8);
     pub(crate) const DOWNSTREAM_PROTOCOL: Self = Self(1 << 9);
     pub(crate) const UPSTREAM_RESET: Self = Self(1 << 13);
@@ -55,7 +56,7 @@ impl Flags {
         NAMES.into_iter().enumerate().filter(move |(bit, _)| self.0 & (1 << bit) != 0).map(|(_, names)| names)
     }
 
-    /// `UF,URX`; a dash without any, also where what is not known counts as empty.
+    /// `URX,UF`; a dash without any, also where what is not known counts as empty.
     pub(super) fn short(self) -> String {
         self.joined(|(short, _)| short)
     }

@@ -12,7 +12,7 @@ use config::model::{ClientCertificates, ListenerTls, NamePattern, ServerTls};
 use rustls::crypto::ring::Ticketer;
 use rustls::server::{ClientHello, NoClientAuth, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig, ServerConnection, SignatureAlgorithm};
+use rustls::{ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, SignatureAlgorithm};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
@@ -57,6 +57,10 @@ pub(crate) struct Secured {
     pub(crate) peer: Option<PeerCertificate>,
     /// URIs of the proxy's own certificate.
     pub(crate) own_uris: Arc<[String]>,
+    /// The name that the client asked for.
+    pub(crate) server_name: Option<Box<str>>,
+    /// As OpenSSL calls it.
+    pub(crate) version: Option<&'static str>,
 }
 
 impl Server {
@@ -125,8 +129,23 @@ impl Server {
         };
         let peer = PeerCertificate::read(stream.get_ref().1.peer_certificates());
         count_success(stats, stream.get_ref().1);
-        let secured = Secured { peer, own_uris: Arc::clone(&chain.uris) };
+        let connection = stream.get_ref().1;
+        let secured = Secured {
+            peer,
+            own_uris: Arc::clone(&chain.uris),
+            server_name: connection.server_name().map(Into::into),
+            version: connection.protocol_version().and_then(version_name),
+        };
         Some(Accepted { stream: Stream::Tls(Box::new(stream.into())), secured: Some(Rc::new(secured)) })
+    }
+}
+
+/// As OpenSSL calls it; others than these two are not spoken.
+fn version_name(version: ProtocolVersion) -> Option<&'static str> {
+    match version {
+        ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+        ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+        _ => None,
     }
 }
 

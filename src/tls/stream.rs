@@ -1,6 +1,7 @@
 //! A TCP connection with or without TLS on it, for clients and clusters alike.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -16,6 +17,15 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// This end's address.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        let socket = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        socket.local_addr().ok()
+    }
+
     /// The protocol that the handshake agreed on (ALPN).
     #[allow(dead_code, reason = "for the pool, once it speaks HTTP/2 too")]
     pub(crate) fn alpn(&self) -> Option<&[u8]> {

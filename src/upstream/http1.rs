@@ -14,7 +14,7 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 
 use super::io::{Counters, Life, UpstreamIo};
-use super::{BoxError, Failure};
+use super::{BoxError, Failure, Over};
 use crate::cluster::{Connected, Host};
 use crate::limits;
 
@@ -172,6 +172,11 @@ where
 }
 
 impl<B> Lease<B> {
+    /// The connection, for who asks what a request went over.
+    pub(super) fn over(&self) -> Over {
+        Over { local: self.connection.life.local, version: Version::HTTP_11 }
+    }
+
     /// Bytes that came over the connection so far.
     pub(super) fn received(&self) -> u64 {
         self.connection.life.received.get()

@@ -16,14 +16,14 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use config::model::{ConnectionLimits, Http2, UpstreamHttp};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::io::{Counters, Life, UpstreamIo};
-use super::{BoxError, Failure};
+use super::{BoxError, Failure, Over};
 use crate::cluster::{Connected, Host};
 use crate::executor::LocalExecutor;
 use crate::limits;
@@ -246,6 +246,11 @@ where
 }
 
 impl<B> Lease<B> {
+    /// The connection, for who asks what a request went over.
+    pub(super) fn over(&self) -> Over {
+        Over { local: self.connection.life.local, version: Version::HTTP_2 }
+    }
+
     pub(super) fn counters(&self) -> &Counters {
         &self.counters
     }

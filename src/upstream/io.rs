@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,17 +43,20 @@ pub(crate) struct Life {
     /// The server closed first.
     left: Cell<bool>,
     established: Instant,
+    /// This end's address.
+    pub(super) local: Option<SocketAddr>,
 }
 
 impl Life {
     /// Of a connection that was just established.
-    fn begin() -> Rc<Self> {
+    fn begin(local: Option<SocketAddr>) -> Rc<Self> {
         Rc::new(Self {
             received: Cell::default(),
             requests: Cell::default(),
             active: Cell::default(),
             left: Cell::default(),
             established: Instant::now(),
+            local,
         })
     }
 
@@ -98,7 +102,8 @@ impl UpstreamIo {
     /// An established connection, counted as such until it is dropped.
     pub(super) fn new(stream: Stream, counters: Rc<Counters>, slot: Option<Slot>) -> Self {
         counters.get().inspect(|stats| stats.cx_active.inc());
-        Self { stream, write_failed: false, counters, life: Life::begin(), slot }
+        let life = Life::begin(stream.local());
+        Self { stream, write_failed: false, counters, life, slot }
     }
 
     /// Over TLS.

@@ -17,6 +17,7 @@ pub(crate) mod io;
 mod line;
 mod obtain;
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,10 +69,21 @@ pub(crate) enum Failure {
     PerTryTimeout,
 }
 
-/// How a request can be sent again.
+/// The connection that a request went over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Over {
+    /// This end's address.
+    pub(crate) local: Option<SocketAddr>,
+    /// What is spoken on it.
+    pub(crate) version: Version,
+}
+
+/// What becomes of a request on its way, and how it can be sent again.
 pub(crate) trait Repeat<B> {
     /// Whether the request waits for one of a limited number of connections now.
     fn waits(&self, pending: bool);
+    /// A connection was found, and it goes over that.
+    fn goes(&self, over: Over);
     /// Called before an attempt that may have to be repeated. `refusable` where the server can say that it did
     /// nothing with the request, so that any request may be.
     fn keep(&self, request: &Request<B>, refusable: bool);
@@ -208,6 +220,7 @@ where
                     return Err(full);
                 }
             };
+            repeat.goes(lease.over());
             if reused && stale == 0 {
                 repeat.keep(&request, false);
             }
@@ -243,6 +256,7 @@ where
             let in_use = self.begin(line.as_ref()).inspect_err(|_| {
                 line.as_ref().inspect(|line| line.call());
             })?;
+            repeat.goes(lease.over());
             if !repeated {
                 repeat.keep(&request, true);
             }
