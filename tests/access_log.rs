@@ -1,4 +1,5 @@
-//! Access logs from outside: rotation, the end of the process, files that cannot be written.
+//! Access logs from outside: rotation, the end of the process, files that cannot be written. Lines of copies are in
+//! `access_log_copies.rs`.
 
 use std::path::Path;
 
@@ -110,43 +111,4 @@ async fn standard_output_can_be_a_log() {
     proxy.send(&Request::get("/1")).await;
     until("the line", async || proxy.process.stderr().lines().any(|line| line == "line /1").then_some(()))
         .await;
-}
-
-#[tokio::test]
-async fn each_copy_has_a_line_with_its_outcome() {
-    let primary = Upstream::answering(Reply::ok()).await;
-    let secondary = Upstream::answering(Reply::new(503, "no")).await;
-    let dir = Dir::new("log");
-    let (path, gone) = (dir.path().join("copies.log"), dir.path().join("gone.log"));
-    let (to, other, nobody) = (primary.address(), secondary.address(), crate::dsl::ports::Port::reserve());
-    let format =
-        "%MIRROR% %COPY_OUTCOME% %COPY_REASON% %RESPONSE_CODE% %REQ(:PATH)% %COPY_TENANT% %BYTES_RECEIVED%";
-    let text = |listen: std::net::SocketAddr, admin: std::net::SocketAddr| {
-        format!(
-            "listen: {listen}\nadmin: {admin}\nprimary: http://{to}\nmirrors:\n- {{ url: 'http://{to}', name: good, \
-             max_request: 4, access_log: {{ path: '{0}', format: '{format}' }} }}\n- {{ url: 'http://{other}', name: bad, \
-             access_log: {{ path: '{0}', format: '{format}' }} }}\n- {{ url: 'http://{1}', name: gone, \
-             access_log: {{ path: '{2}' }} }}\n",
-            path.display(),
-            nobody.address(),
-            gone.display(),
-        )
-    };
-    let proxy = Proxy::on_text(Program::MimirMirror.command(), text, &SOON).await;
-    proxy.send(&Request::push("abc")).await;
-    proxy.send(&Request::push("abcdef")).await;
-    let mut written = lines(&path, 4).await;
-    written.sort();
-    assert_eq!(
-        written,
-        [
-            "bad failed http_5xx 503 /api/v1/push tenant-1 3",
-            "bad failed http_5xx 503 /api/v1/push tenant-1 6",
-            "good delivered - 200 /api/v1/push tenant-1 3",
-            "good dropped too_large 0 /api/v1/push tenant-1 6",
-        ]
-    );
-    for line in lines(&gone, 2).await {
-        assert!(line.contains("\"POST /api/v1/push\" gone failed connect_failed 0 "), "{line}");
-    }
 }

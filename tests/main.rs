@@ -16,6 +16,7 @@
 mod dsl;
 
 mod access_log;
+mod access_log_copies;
 mod activation;
 mod admin;
 mod admin_beside_envoy;
@@ -50,6 +51,7 @@ mod corpus;
 mod dashboards;
 mod differential;
 mod dns;
+mod dns_leaving;
 mod dns_servers;
 mod documented_config;
 mod envoy_statistics;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +14,8 @@ use super::task::Task;
 #[derive(Default)]
 struct Zone {
     names: Mutex<HashMap<String, (Vec<Ipv4Addr>, u32)>>,
+    /// Answers are SERVFAIL.
+    fails: AtomicBool,
     /// By transport: queries over UDP and over TCP.
     asked: [Mutex<usize>; 2],
 }
@@ -53,6 +56,16 @@ impl DnsServer {
     pub(crate) fn with(self, name: &str, hosts: &[u8], ttl: u32) -> Self {
         self.set(name, hosts, ttl);
         self
+    }
+
+    /// From now on the name does not exist.
+    pub(crate) fn forget(&self, name: &str) {
+        self.zone.names.lock().expect("no panic in there").remove(name);
+    }
+
+    /// From now on it cannot answer (SERVFAIL).
+    pub(crate) fn fail(&self) {
+        self.zone.fails.store(true, Ordering::SeqCst);
     }
 
     /// Queries over UDP and over TCP.
@@ -98,8 +111,13 @@ fn answer(zone: &Zone, query: &[u8]) -> Option<Vec<u8>> {
     let question = query.get(12..at + 5)?;
     let is_a = question.ends_with(&[0, 1, 0, 1]);
     let known = zone.names.lock().expect("no panic in there").get(&labels.join(".")).cloned();
-    let code = if known.is_some() { 0 } else { 3 };
-    let (addresses, ttl) = known.filter(|_| is_a).unwrap_or_default();
+    let fails = zone.fails.load(Ordering::SeqCst);
+    let code = match known {
+        _ if fails => 2,
+        Some(_) => 0,
+        None => 3,
+    };
+    let (addresses, ttl) = known.filter(|_| is_a && !fails).unwrap_or_default();
     let count = u8::try_from(addresses.len()).expect("few");
     let mut out = vec![query[0], query[1], 0x81, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0];
     out.extend_from_slice(question);
