@@ -70,6 +70,7 @@ mod on_purpose;
 mod policies;
 mod process;
 mod requests;
+mod resets;
 mod retries;
 mod rewrites;
 mod shares;

@@ -18,7 +18,7 @@ const NO_FACT: &[(&str, &str)] = &[
     (".downstream_rq_response_before_rq_complete", "an early answer is not told from another"),
     (".downstream_rq_tx_reset", "HTTP/2 resets are the HTTP library's"),
     (".downstream_rq_ws_on_non_ws_route", "counted as 4xx"),
-    (".rq_reset_after_downstream_response_started", "counted as upstream_rq_rx_reset"),
+    (".rq_reset_after_downstream_response_started", "stays 0 in Envoy, too, where an answer breaks off"),
     ("dns.cares.", "names are not resolved by c-ares"),
     ("watchdog_mega_miss", "there is no watchdog"),
     ("watchdog_miss", "there is no watchdog"),

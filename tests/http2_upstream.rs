@@ -233,11 +233,11 @@ async fn c4_a_reset_stream_is_a_503() {
 }
 
 #[tokio::test]
-async fn c4_a_server_that_speaks_no_http2_is_a_503() {
+async fn c4_a_server_that_speaks_no_http2_is_a_502() {
     let primary = Upstream::answering(Reply::new(400, "what?").close()).await;
     let proxy = Proxy::start(&Config::envoy().primary(primary.address()).http2("")).await;
     let answer = proxy.send(&Request::push("x")).await;
-    assert_eq!(answer.status(), 503, "{}", answer.text());
+    assert_eq!(answer.status(), 502, "{}", answer.text());
     assert!(answer.text().starts_with("upstream connect error"), "{}", answer.text());
 }
 

@@ -129,7 +129,7 @@ impl Reporter {
                 count(|stats| stats.cx_connect_timeout.get()),
                 count(|stats| stats.cx_none_healthy.get()),
                 count(|stats| stats.rq_timeout.get()),
-                count(|stats| stats.rq_rx_reset.get()),
+                count(|stats| stats.rq_broken.get()),
             ];
             let Some(news) = self.clusters.get_mut(index).and_then(|said| said.news(counts)) else {
                 continue;

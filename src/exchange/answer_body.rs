@@ -18,25 +18,15 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::Client;
+use super::cut::Cut;
 use super::logged::Logged;
 use super::record::Record;
 use super::replay::Outgoing;
 use super::request_body::RequestBody;
 use crate::format::Flags;
 use crate::limits;
-use crate::stats::{ClusterStats, WorkerStats};
+use crate::stats::{ClusterStats, HttpStats, WorkerStats};
 use crate::upstream::Lease;
-
-/// Why an answer ends before its end.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-pub(crate) enum Cut {
-    /// The primary closed its connection.
-    #[error("the upstream closed the connection inside its answer")]
-    Upstream,
-    /// The route's timeout, or a silence of `stream_idle_timeout`.
-    #[error("the answer did not end in time")]
-    Timeout,
-}
 
 /// A request in progress, for the gauges. Ends when dropped.
 #[derive(Debug)]
@@ -165,7 +155,7 @@ impl Relay {
             }
             Some(Ok(trailers)) => {
                 if !self.passes_trailers {
-                    relayed.active.count_dropped_trailers();
+                    relayed.active.http(|http| http.trailers_dropped.inc());
                 }
                 if let Some(logged) = &mut relayed.active.logged {
                     logged.trailers = trailers.trailers_ref().cloned();
@@ -173,9 +163,10 @@ impl Relay {
                 self.ended();
                 self.passes_trailers.then_some(Ok(trailers))
             }
-            Some(Err(_)) => {
-                self.cut(Cut::Upstream);
-                Some(Err(Cut::Upstream))
+            Some(Err(error)) => {
+                let cut = Cut::Upstream(relayed.lease.broke(&error));
+                self.cut(cut);
+                Some(Err(cut))
             }
             None => {
                 self.ended();
@@ -199,21 +190,13 @@ impl Relay {
     fn cut(&mut self, cut: Cut) {
         self.incoming = None;
         let Some(mut relayed) = self.relayed.take() else { return };
-        let (flags, details) = match cut {
-            Cut::Upstream => {
-                (Flags::UPSTREAM_PROTOCOL, "upstream_reset_after_response_started{protocol_error}")
-            }
-            Cut::Timeout => (Flags::UPSTREAM_TIMEOUT, "response_timeout"),
-        };
+        let (flags, details) = cut.why();
         relayed.active.record.broken(flags, details);
         self.count(&relayed);
         if let Some(stats) = cluster(&relayed) {
             match cut {
-                Cut::Upstream => stats.rq_rx_reset.inc(),
-                Cut::Timeout => {
-                    stats.rq_timeout.inc();
-                    stats.rq_tx_reset.inc();
-                }
+                Cut::Upstream(_) => stats.rq_broken.inc(),
+                Cut::Timeout => stats.rq_timeout.inc(),
             }
         }
     }
@@ -228,16 +211,9 @@ impl Relay {
 }
 
 impl Active {
-    fn count_dropped_trailers(&self) {
-        if let Some(http) = self.stats.http.get(self.listener) {
-            http.trailers_dropped.inc();
-        }
-    }
-
-    fn count_left(&self) {
-        if let Some(http) = self.stats.http.get(self.listener) {
-            http.rq_rx_reset.inc();
-        }
+    /// Where the listener counts.
+    fn http(&self, count: impl FnOnce(&HttpStats)) {
+        self.stats.http.get(self.listener).map(count);
     }
 }
 
@@ -248,7 +224,7 @@ impl Drop for Relay {
             return;
         };
         self.count(&relayed);
-        relayed.active.count_left();
+        relayed.active.http(|http| http.rq_rx_reset.inc());
         relayed.active.record.broken(Flags::DOWNSTREAM_TERMINATION, "downstream_remote_disconnect");
         if !relayed.request.is_complete() {
             return;
@@ -259,8 +235,12 @@ impl Drop for Relay {
             while read <= limits::LINGER_BYTES {
                 match relayed.request.deadline().race(incoming.frame()).await {
                     Ok(Some(Ok(frame))) => read += frame.data_ref().map_or(0, |data| data.len() as u64),
+                    Ok(Some(Err(error))) => {
+                        relayed.lease.broke(&error);
+                        return;
+                    }
                     Ok(None) => return relayed.lease.release(),
-                    _ => return,
+                    Err(_) => return,
                 }
             }
         });

@@ -28,7 +28,6 @@ impl Exchange<'_> {
             LocalReply::TooSlow => self.http_stats.rq_timeout.inc(),
             _ => self.http_stats.rq_idle_timeout.inc(),
         }
-        self.cluster(route).inspect(|cluster| cluster.rq_tx_reset.inc());
         // A remote-write client drops its data for good on a 408: an incomplete write is closed without an answer.
         if kind.is_write() && matches!(reply, LocalReply::Stalled | LocalReply::TooSlow) {
             return Err(Unanswered);

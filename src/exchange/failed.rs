@@ -18,7 +18,7 @@ impl Exchange<'_> {
             match failure {
                 Failure::NoEndpoint => cluster.cx_none_healthy.inc(),
                 Failure::Closed | Failure::Reset | Failure::Refused | Failure::Protocol => {
-                    cluster.rq_rx_reset.inc()
+                    cluster.rq_broken.inc()
                 }
                 Failure::Connect | Failure::ConnectTimeout | Failure::PerTryTimeout | Failure::Overflow => {}
             }

@@ -6,6 +6,7 @@
 
 mod answer_body;
 mod client;
+mod cut;
 mod detach;
 mod expired;
 mod failed;

@@ -61,6 +61,7 @@ impl LocalReply {
             Self::Upstream(Failure::PerTryTimeout) | Self::Timeout | Self::Idle => {
                 StatusCode::GATEWAY_TIMEOUT
             }
+            Self::Upstream(Failure::Protocol) => StatusCode::BAD_GATEWAY,
             Self::Upstream(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Stalled | Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
         }

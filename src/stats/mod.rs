@@ -180,6 +180,8 @@ pub(crate) struct ClusterStats {
     pub(crate) rq_pending_active: Gauge,
     /// Requests that waited for a connection which could not be made.
     pub(crate) rq_pending_failure_eject: Counter,
+    /// Requests that were given up while they waited for a connection.
+    pub(crate) rq_cancelled: Counter,
     /// Requests for which a further connection would have been one too many.
     pub(crate) cx_overflow: Counter,
     /// Requests refused because too many wait for a connection, ...
@@ -189,8 +191,12 @@ pub(crate) struct ClusterStats {
     /// Answers that are no HTTP.
     pub(crate) cx_protocol_error: Counter,
     pub(crate) rq_timeout: Counter,
+    /// Streams that the server reset, and that we did (HTTP/2).
     pub(crate) rq_rx_reset: Counter,
     pub(crate) rq_tx_reset: Counter,
+    /// Requests whose connection or stream ended before their answer did, for the log.
+    pub(crate) rq_broken: Counter,
+    pub(crate) http2: Http2Stats,
     /// Repeated on a fresh connection because the reused one was dead.
     pub(crate) rq_retry: Counter,
     /// Pauses before an attempt after the first.
@@ -216,6 +222,15 @@ pub(crate) struct ClusterStats {
     /// Answers that no client gets, because their request is sent again.
     pub(crate) retried: ByStatus,
     pub(crate) tls: TlsStats,
+}
+
+/// Envoy's `cluster.<name>.http2.*`, as far as it is known outside of the HTTP library.
+#[derive(Debug, Default)]
+pub(crate) struct Http2Stats {
+    pub(crate) streams_active: Gauge,
+    /// Resets of streams that came, refusals among them, and that went out.
+    pub(crate) rx_reset: Counter,
+    pub(crate) tx_reset: Counter,
 }
 
 /// What the control thread counts.

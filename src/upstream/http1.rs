@@ -39,6 +39,14 @@ struct Connection<B> {
     life: Rc<Life>,
 }
 
+/// Why an attempt has no answer.
+#[derive(Debug)]
+pub(super) struct Unanswered<B> {
+    /// The request, where nothing of it was sent.
+    pub(super) unsent: Option<Request<B>>,
+    pub(super) failure: Failure,
+}
+
 /// A connection in use; [`Lease::release`] gives it back.
 #[derive(Debug)]
 pub(crate) struct Lease<B> {
@@ -104,7 +112,7 @@ where
         self.counters.get().inspect(|stats| stats.cx_http1_total.inc());
         let counters = Rc::clone(&self.counters);
         tokio::task::spawn_local(async move {
-            // Its error reaches the request that was in flight, if there was one.
+            // Its error reaches the request that was in flight, if there was one, and counts there.
             if driver.await.is_err_and(|error| error.is_parse()) {
                 counters.get().inspect(|stats| stats.cx_protocol_error.inc());
             }
@@ -156,18 +164,28 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    /// One attempt; where nothing of it was sent, the error is the request itself.
+    /// One attempt.
     pub(super) async fn attempt(
         &mut self,
         mut request: Request<B>,
-    ) -> Result<Response<Incoming>, Option<Request<B>>> {
+    ) -> Result<Response<Incoming>, Unanswered<B>> {
         *request.version_mut() = Version::HTTP_11;
         self.connection.life.request();
         let stats = self.pool.counters.get();
         stats.inspect(|stats| stats.rq_total.inc());
         self.connection.to.host().stats.rq_total.inc();
+        let received = self.received();
         let sent = self.connection.sender.try_send_request(request).await;
-        sent.map_err(|mut error| error.take_message())
+        sent.map_err(|mut error| {
+            let unsent = error.take_message();
+            // Half a head is no HTTP either.
+            let begun = unsent.is_none() && self.received() > received;
+            if error.error().is_parse() || begun {
+                self.count_protocol_error();
+                return Unanswered { unsent, failure: Failure::Protocol };
+            }
+            Unanswered { unsent, failure: Failure::Closed }
+        })
     }
 }
 
@@ -184,6 +202,16 @@ impl<B> Lease<B> {
 
     pub(super) fn counters(&self) -> &Counters {
         &self.pool.counters
+    }
+
+    /// The answer broke off: what came is not what its head said.
+    pub(super) fn broke(&self) -> Failure {
+        self.count_protocol_error();
+        Failure::Protocol
+    }
+
+    fn count_protocol_error(&self) {
+        self.pool.counters.get().inspect(|stats| stats.cx_protocol_error.inc());
     }
 
     /// The answer has been read to its end: the connection is free for the next request.

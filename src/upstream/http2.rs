@@ -6,6 +6,7 @@
 //! and ends with its last stream.
 
 mod head;
+mod lease;
 mod refusal;
 
 use std::cell::{Cell, RefCell};
@@ -16,18 +17,16 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use config::model::{ConnectionLimits, Http2, UpstreamHttp};
-use http::{Request, Response, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::io::{Counters, Life, UpstreamIo};
-use super::{BoxError, Failure, Over};
+use super::{BoxError, Failure};
 use crate::cluster::{Connected, Host};
 use crate::executor::LocalExecutor;
 use crate::limits;
-pub(super) use refusal::Refusal;
+pub(super) use lease::Lease;
 
 /// Open connections, and how new ones are made.
 #[derive(Debug)]
@@ -67,15 +66,6 @@ impl std::fmt::Debug for Allowed {
 
 type Driver<B> = http2::Connection<TokioIo<UpstreamIo>, B, LocalExecutor>;
 
-/// A stream in use; dropping it frees the place. The stream itself ends with its bodies.
-#[derive(Debug)]
-pub(crate) struct Lease<B> {
-    connection: Rc<Connection<B>>,
-    counters: Rc<Counters>,
-    /// Whether the connection had served other requests before.
-    pub(super) reused: bool,
-}
-
 impl<B> Pool<B>
 where
     B: Body + Unpin + 'static,
@@ -101,9 +91,7 @@ where
             Rc::ptr_eq(connection.to.host(), host) && connection.name.as_deref() == name
         };
         let connection = open.iter().find(|connection| fits(connection) && self.has_room(connection))?;
-        let reused = connection.life.requests.get() > 0;
-        connection.life.request();
-        Some(Lease { connection: Rc::clone(connection), counters: Rc::clone(&self.counters), reused })
+        Some(Lease::of(connection, &self.counters))
     }
 
     /// Whether an open connection to `host`, asked for by this name, has a stream left.
@@ -223,48 +211,4 @@ where
     });
     ended.await;
     drop(driver.take());
-}
-
-impl<B> Lease<B>
-where
-    B: Body + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    /// One attempt.
-    pub(super) async fn attempt(&self, request: Request<B>) -> Result<Response<Incoming>, Refusal<B>> {
-        let stats = self.counters.get();
-        stats.inspect(|stats| stats.rq_total.inc());
-        self.connection.to.host().stats.rq_total.inc();
-        let request = head::to_http2(request, self.connection.secure);
-        let sent = self.connection.sender.clone().try_send_request(request).await;
-        sent.map_err(|mut error| {
-            let request = error.take_message();
-            Refusal::of(request, error.error())
-        })
-    }
-}
-
-impl<B> Lease<B> {
-    /// The connection, for who asks what a request went over.
-    pub(super) fn over(&self) -> Over {
-        Over { local: self.connection.life.local, version: Version::HTTP_2 }
-    }
-
-    pub(super) fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// The connection takes no further streams: it gets no more requests.
-    pub(super) fn retire(&self) {
-        self.connection.retired.set(true);
-    }
-}
-
-impl<B> Drop for Lease<B> {
-    fn drop(&mut self) {
-        let connection = &self.connection;
-        connection.life.answered();
-        connection.idle_since.set(Instant::now());
-    }
 }

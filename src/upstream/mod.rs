@@ -16,6 +16,7 @@ mod http2;
 pub(crate) mod io;
 mod line;
 mod obtain;
+mod waiting;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -36,6 +37,7 @@ use dialing::Dialing;
 use io::{Counters, UpstreamIo};
 use line::{InUse, Lines, Slot};
 pub(crate) use obtain::Full;
+use waiting::Waiting;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -61,7 +63,7 @@ pub(crate) enum Failure {
     Reset,
     /// The server refused the stream and did nothing with its request (HTTP/2).
     Refused,
-    /// What came was not HTTP/2.
+    /// What came was not HTTP.
     Protocol,
     /// A circuit breaker refused the request.
     Overflow,
@@ -225,15 +227,15 @@ where
                 repeat.keep(&request, false);
             }
             let received = lease.received();
-            let unsent = match lease.attempt(request).await {
+            let http1::Unanswered { unsent, failure } = match lease.attempt(request).await {
                 Ok(answer) => return Ok((answer, lease, in_use)),
-                Err(unsent) => unsent,
+                Err(unanswered) => unanswered,
             };
             if !reused || stale == STALE_MAX {
-                return Err(Failure::Closed);
+                return Err(failure);
             }
             let may = stale == 0 && lease.received() == received;
-            request = unsent.or_else(|| may.then(|| repeat.again(false)).flatten()).ok_or(Failure::Closed)?;
+            request = unsent.or_else(|| may.then(|| repeat.again(false)).flatten()).ok_or(failure)?;
             stale += 1;
             self.counters.get().inspect(|stats| stats.rq_retry.inc());
         }
@@ -327,7 +329,7 @@ where
     ) -> Result<T, Failure> {
         let waiting = Waiting::begin(&self.counters, host);
         let connected = connection.await;
-        drop(waiting);
+        waiting.end();
         connected.inspect_err(|_| {
             self.counters.get().inspect(|stats| stats.rq_pending_failure_eject.inc());
         })
@@ -339,27 +341,6 @@ where
         self.http1.sweep(is_used);
         self.http2.sweep(is_used);
         self.lines.as_ref().inspect(|lines| lines.sweep());
-    }
-}
-
-/// A request without a connection, for the gauges. Ends when dropped.
-struct Waiting<'a>(&'a Counters, &'a Host);
-
-impl<'a> Waiting<'a> {
-    fn begin(counters: &'a Counters, host: &'a Host) -> Self {
-        counters.get().inspect(|stats| {
-            stats.rq_pending_total.inc();
-            stats.rq_pending_active.inc();
-        });
-        host.stats.rq_pending_active.inc();
-        Self(counters, host)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.get().inspect(|stats| stats.rq_pending_active.dec());
-        self.1.stats.rq_pending_active.dec();
     }
 }
 
@@ -376,7 +357,15 @@ impl<B> Lease<B> {
     pub(crate) fn release(self) {
         match self.held {
             Held::Http1(lease) => lease.release(),
-            Held::Http2(lease) => drop(lease),
+            Held::Http2(lease) => lease.release(),
+        }
+    }
+
+    /// The answer broke off, and why.
+    pub(crate) fn broke(&self, error: &hyper::Error) -> Failure {
+        match &self.held {
+            Held::Http1(lease) => lease.broke(),
+            Held::Http2(lease) => lease.broke(error),
         }
     }
 }

@@ -106,6 +106,7 @@ async fn a_request_that_waits_too_long() {
             run.exchange("/third", &Request::get("/third"), &["primary"]).await;
             run.stat("cluster.primary.upstream_cx_total", 1).await;
             run.stat("cluster.primary.upstream_rq_timeout", 1).await;
+            run.stat("cluster.primary.upstream_rq_cancelled", 1).await;
             run.log("a.log", 3).await;
         })
         .await;

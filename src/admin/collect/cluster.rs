@@ -7,7 +7,7 @@ use super::{Kind, Labels, Metrics, never, sanitized, sum, tls};
 use crate::admin::View;
 use crate::cluster::breakers::Breakers;
 use crate::stats::histogram::{Histogram, HistogramSum};
-use crate::stats::{ClusterStats, DiscoveryStats};
+use crate::stats::{ClusterStats, DiscoveryStats, Http2Stats};
 
 pub(super) const CLUSTER: &str = "envoy_cluster_name";
 
@@ -40,6 +40,7 @@ const ROWS: &[Row<ClusterStats>] = &[
     ("upstream_rq_pending_total", Kind::Counter, |s| s.rq_pending_total.get()),
     ("upstream_rq_pending_active", Kind::Gauge, |s| s.rq_pending_active.get()),
     ("upstream_rq_pending_failure_eject", Kind::Counter, |s| s.rq_pending_failure_eject.get()),
+    ("upstream_rq_cancelled", Kind::Counter, |s| s.rq_cancelled.get()),
     ("upstream_cx_overflow", Kind::Counter, |s| s.cx_overflow.get()),
     ("upstream_rq_pending_overflow", Kind::Counter, |s| s.rq_pending_overflow.get()),
     ("upstream_rq_active_overflow", Kind::Counter, |s| s.rq_active_overflow.get()),
@@ -55,6 +56,13 @@ const ROWS: &[Row<ClusterStats>] = &[
     ("upstream_rq_retry_overflow", Kind::Counter, |s| s.rq_retry_overflow.get()),
     ("upstream_rq_per_try_timeout", Kind::Counter, |s| s.rq_per_try_timeout.get()),
     ("retry_or_shadow_abandoned", Kind::Counter, |s| s.retry_or_shadow_abandoned.get()),
+];
+
+/// `cluster.<name>.http2.<row>`, of clusters that have spoken it.
+const HTTP2: &[Row<Http2Stats>] = &[
+    ("streams_active", Kind::Gauge, |s| s.streams_active.get()),
+    ("rx_reset", Kind::Counter, |s| s.rx_reset.get()),
+    ("tx_reset", Kind::Counter, |s| s.tx_reset.get()),
 ];
 
 /// `cluster.<name>.<row>`, written by the control thread.
@@ -132,6 +140,7 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
             self::breakers(breakers, &name, &labels, metrics);
         }
         never::cluster(&name, &labels, metrics);
+        http2(view, index, &name, &labels, metrics);
         Answers::of(view, index).collect(&name, metrics);
     }
 }
@@ -145,6 +154,20 @@ fn checks(check: &str, cluster: &str, stats: &DiscoveryStats, metrics: &mut Metr
         let labels = named.iter().cloned().chain([(CLUSTER, cluster.to_owned())]).collect();
         metrics.envoy(format!("envoy_cluster_health_check_{row}"), *kind, text, labels, read(stats));
     }
+}
+
+/// From the first connection that spoke HTTP/2 on, as in Envoy.
+fn http2(view: &View, index: usize, cluster: &str, labels: &impl Fn() -> Labels, metrics: &mut Metrics) {
+    let of = |read: &dyn Fn(&ClusterStats) -> u64| sum(view, |worker| worker.clusters.get(index).map(read));
+    if of(&|stats| stats.cx_http2_total.get()) == 0 {
+        return;
+    }
+    for (row, kind, read) in HTTP2 {
+        let text = format!("cluster.{cluster}.http2.{row}");
+        let family = format!("envoy_cluster_http2_{row}");
+        metrics.envoy(family, *kind, text, labels(), of(&|stats| read(&stats.http2)));
+    }
+    never::http2(cluster, labels, metrics);
 }
 
 /// How much of the thresholds is in use.

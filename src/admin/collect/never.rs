@@ -21,7 +21,7 @@ const CLUSTER: [(Kind, &str); 2] = [
          upstream_cx_http3_total \
          upstream_cx_pool_overflow upstream_cx_preconnect_skipped upstream_http3_broken \
          upstream_internal_redirect_failed_total upstream_internal_redirect_succeeded_total \
-         upstream_rq_0rtt upstream_rq_cancelled \
+         upstream_rq_0rtt \
          upstream_rq_maintenance_mode upstream_rq_rx_reset_no_error \
          upstream_rq_max_duration_reached upstream_rq_per_try_idle_timeout \
          upstream_rq_retry_backoff_ratelimited",
@@ -108,6 +108,23 @@ const PROCESS: [(Kind, &str); 2] = [
 /// Of `cluster.<name>`.
 pub(super) fn cluster(name: &str, labels: &dyn Fn() -> Labels, metrics: &mut Metrics) {
     put(&CLUSTER, "envoy_cluster_", &format!("cluster.{name}."), labels, metrics);
+}
+
+/// Names after `cluster.<name>.http2.`
+const HTTP2: [(Kind, &str); 2] = [
+    (
+        Kind::Counter,
+        "dropped_headers_with_underscores inbound_priority_frames_flood inbound_window_update_frames_flood \
+         metadata_empty_frames nghttp2_downstream_connections nghttp2_upstream_connections \
+         oghttp2_downstream_connections oghttp2_upstream_connections requests_rejected_with_underscores_in_headers \
+         tx_flush_timeout",
+    ),
+    (Kind::Gauge, "deferred_stream_close"),
+];
+
+/// Of `cluster.<name>.http2`.
+pub(super) fn http2(name: &str, labels: &dyn Fn() -> Labels, metrics: &mut Metrics) {
+    put(&HTTP2, "envoy_cluster_http2_", &format!("cluster.{name}.http2."), labels, metrics);
 }
 
 /// Of `http.<prefix>`.

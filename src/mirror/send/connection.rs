@@ -267,10 +267,8 @@ impl<'a, L: Load> Connection<'a, L> {
                 stats.rq_timeout.inc();
                 stats.internal.count(504);
             }
-            (None, _) => {
-                stats.rq_rx_reset.inc();
-                stats.internal.count(503);
-            }
+            (None, Outcome::FailedProtocol) => stats.internal.count(502),
+            (None, _) => stats.internal.count(503),
         }
     }
 
