@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri};
@@ -194,13 +195,15 @@ pub(super) struct Repeatable<'a> {
     head: RefCell<Option<(Method, Uri, HeaderMap)>>,
     allowed: bool,
     over: &'a Cell<Option<Over>>,
+    /// When the attempt that is made now got its connection.
+    pub(super) gone_at: Cell<Option<Instant>>,
 }
 
 impl<'a> Repeatable<'a> {
     /// `allowed` for idempotent methods and remote-write pushes: identical samples are accepted twice.
     /// `over` is told which connection the request went over.
     pub(super) fn new(body: &'a Rc<RequestBody>, allowed: bool, over: &'a Cell<Option<Over>>) -> Self {
-        Self { body, head: RefCell::default(), allowed, over }
+        Self { body, head: RefCell::default(), allowed, over, gone_at: Cell::default() }
     }
 }
 
@@ -211,6 +214,7 @@ impl Repeat<Outgoing> for Repeatable<'_> {
 
     fn goes(&self, over: Over) {
         self.over.set(Some(over));
+        self.gone_at.set(Some(Instant::now()));
     }
 
     fn keep(&self, request: &Request<Outgoing>, refusable: bool) {

@@ -99,9 +99,8 @@ impl Exchange<'_> {
         };
         if !repeats(policy, &head) {
             let request = self.request(&head, route);
-            return self
-                .within(policy.per_try_timeout, upstream.send(&first, self.version, request, &repeat), route)
-                .await;
+            let sending = upstream.send(&first, self.version, request, &repeat);
+            return self.within(policy.per_try_timeout, sending, &repeat, route).await;
         }
         self.body.replay().keep();
         let mut pause = policy.backoff_base;
@@ -110,7 +109,7 @@ impl Exchange<'_> {
         let mut repeated = None;
         loop {
             let sending = upstream.send(&to, self.version, self.request(&head, route), &repeat);
-            let sent = self.within(policy.per_try_timeout, sending, route).await;
+            let sent = self.within(policy.per_try_timeout, sending, &repeat, route).await;
             drop(repeated.take());
             if !self.is_worth_another(policy, &sent, route) {
                 return sent;
@@ -156,22 +155,26 @@ impl Exchange<'_> {
         Request::from_parts(head, Outgoing::new(&self.body))
     }
 
-    /// One attempt, no longer than its own time, which begins when the request is complete.
+    /// One attempt, no longer than its own time, which begins when it has its connection and the request is complete.
     async fn within(
         &self,
         limit: Option<Duration>,
         sending: impl Future<Output = Sent>,
+        repeat: &Repeatable<'_>,
         route: &Forward,
     ) -> Sent {
         let Some(limit) = limit else { return sending.await };
-        let (mut sending, begun) = (pin!(sending), Instant::now());
+        let mut sending = pin!(sending);
+        repeat.gone_at.set(None);
+        let begun = || Some(self.body.completed_at()?.max(repeat.gone_at.get()?));
         loop {
-            let complete = self.body.completed_at().map(|at| at.max(begun));
-            let until = complete.unwrap_or_else(Instant::now) + limit;
+            let known = begun();
+            let until = known.unwrap_or_else(Instant::now) + limit;
             if let Ok(sent) = tokio::time::timeout_at(until.into(), sending.as_mut()).await {
                 return sent;
             }
-            if complete.is_some() {
+            // It may have begun meanwhile, or anew over another connection.
+            if known.is_some() && known == begun() {
                 self.count_retry(route, |stats| stats.rq_per_try_timeout.inc());
                 return Err(Failure::PerTryTimeout);
             }

@@ -112,6 +112,29 @@ async fn a_request_that_waits_too_long() {
         .await;
 }
 
+/// The time of an attempt begins when it has its connection: who waits has the route's.
+#[tokio::test]
+async fn an_attempt_that_waits() {
+    let policy = "retry_policy: { retry_on: connect-failure, per_try_timeout: 0.2s }";
+    gated(file("max_connections: 1").action(&format!("timeout: 0.6s, {policy}")).policies("[]"))
+        .only(|what| !what.ends_with("x-envoy-expected-rq-timeout-ms"))
+        .run(async |run| {
+            // Incomplete, so that its own time does not run.
+            let mut first = run.client().await;
+            first.send("POST /first HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n").await;
+            run.stat("cluster.primary.upstream_rq_total", 1).await;
+            run.exchange("/second", &Request::get("/second"), &[]).await;
+            run.stat("cluster.primary.upstream_rq_per_try_timeout", 0).await;
+            run.stat("cluster.primary.upstream_rq_timeout", 1).await;
+            run.gate.open();
+            first.send("x").await;
+            end(run, "/first", first).await;
+            run.arrived("/first", &["primary"]).await;
+            run.log("a.log", 2).await;
+        })
+        .await;
+}
+
 /// One request at a time; the next finds a connection free or not. Its copy is sent where the overflow is only seen once
 /// a connection was made.
 #[tokio::test]

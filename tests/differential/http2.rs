@@ -307,6 +307,23 @@ async fn grpc() {
         .await;
 }
 
+/// What a call says of its time is passed on; what holds is the route's, unless the file says otherwise.
+#[tokio::test]
+async fn grpc_timeout_is_not_heard() {
+    to_http2(http2("").action("timeout: 7s").policies("[]"))
+        .run(async |run| {
+            let client = H2Client::connect(run.listen()).await;
+            let call = post("/test/Unary")
+                .header("content-type", "application/grpc")
+                .header("te", "trailers")
+                .header("grpc-timeout", "100m");
+            let answer = client.exchange(call, Frames::default().data(message("x"))).await;
+            run.answered("a call", Some(&answer.message()));
+            run.arrived("a call", &["primary"]).await;
+        })
+        .await;
+}
+
 /// Trailers of HTTP/2 need no announcement.
 #[tokio::test]
 async fn trailers_over_http2() {

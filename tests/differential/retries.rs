@@ -229,6 +229,20 @@ async fn per_try_timeout() {
         .await;
 }
 
+/// It does not bound the time that a connection takes, which has a bound of its own.
+#[tokio::test]
+async fn per_try_timeout_while_connecting() {
+    let file = retrying("retry_on: connect-failure, num_retries: 1, per_try_timeout: 0.1s");
+    scenario(file.cluster("primary", "connect_timeout: 0.4s"))
+        .faulty("primary", Fault::BlackHole)
+        .run(async |run| {
+            run.exchange("a read", &Request::get("/x"), &["mirror"]).await;
+            run.stat("cluster.primary.upstream_rq_per_try_timeout", 0).await;
+            run.stat("cluster.primary.upstream_cx_connect_timeout", 2).await;
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn another_endpoint() {
     let both = "load_assignment: { cluster_name: primary, endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: <one> } } } }, { endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: <two> } } } }] }] }";
