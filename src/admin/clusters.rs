@@ -55,10 +55,14 @@ fn members(view: &View, cluster: usize) -> Members {
     view.endpoints.get(cluster).map_or_else(|| Members::from([]), |now| Arc::clone(&now.borrow()))
 }
 
-/// Why a member is not healthy, in Envoy's words.
+/// How it stands with a member, in Envoy's words.
 fn health_flags(flags: Flags) -> String {
     let mut out = String::new();
-    for (set, word) in [(flags.checked, "/failed_active_hc"), (flags.configured, "/failed_eds_health")] {
+    for (set, word) in [
+        (flags.checked, "/failed_active_hc"),
+        (flags.configured, "/failed_eds_health"),
+        (flags.leaving, "/pending_dynamic_removal"),
+    ] {
         out.push_str(if set { word } else { "" });
     }
     if out.is_empty() { "healthy".to_owned() } else { out }
@@ -107,8 +111,13 @@ fn cluster_json(view: &View, index: usize, cluster: &Cluster) -> Value {
 fn host_json(view: &View, cluster: usize, member: &Member) -> Value {
     let configured = if member.health.configured { "UNHEALTHY" } else { "HEALTHY" };
     let mut health = json!({ "eds_health_status": configured });
-    if let Some(health) = health.as_object_mut().filter(|_| member.health.checked) {
-        health.insert("failed_active_health_check".to_owned(), true.into());
+    for (set, name) in [
+        (member.health.checked, "failed_active_health_check"),
+        (member.health.leaving, "pending_dynamic_removal"),
+    ] {
+        if let Some(health) = health.as_object_mut().filter(|_| set) {
+            health.insert(name.to_owned(), true.into());
+        }
     }
     let numbers: Vec<_> = host_numbers(view, cluster, member.id).iter().map(HostNumber::json).collect();
     let mut host = json!({
@@ -236,7 +245,7 @@ primary::127.0.0.1:8080::local_origin_success_rate::-1
         let mut fixture = fixture::busy();
         let sick = Member {
             weight: 3,
-            health: Flags { checked: true, configured: true },
+            health: Flags { checked: true, configured: true, leaving: true },
             ..Member::at("10.0.0.8:8081")
         };
         let two = Arc::from([Member::at("10.0.0.7:8081"), sick]);
@@ -246,7 +255,7 @@ primary::127.0.0.1:8080::local_origin_success_rate::-1
             "10.0.0.7:8081::rq_success::2",
             "10.0.0.7:8081::health_flags::healthy",
             "10.0.0.8:8081::rq_success::0",
-            "10.0.0.8:8081::health_flags::/failed_active_hc/failed_eds_health",
+            "10.0.0.8:8081::health_flags::/failed_active_hc/failed_eds_health/pending_dynamic_removal",
             "10.0.0.8:8081::weight::3",
         ] {
             assert!(body.contains(&format!("mirror_a::{line}\n")), "{line} is not in {body}");
@@ -254,7 +263,12 @@ primary::127.0.0.1:8080::local_origin_success_rate::-1
         let answer = clusters(&fixture.view, &Query::parse("format=json&filter=mirror_a"));
         let body: Value = serde_json::from_str(&answer.body).unwrap();
         let health = &body["cluster_statuses"][0]["host_statuses"][1]["health_status"];
-        assert_eq!(health, &json!({"eds_health_status": "UNHEALTHY", "failed_active_health_check": true}));
+        let expected = json!({
+            "eds_health_status": "UNHEALTHY",
+            "failed_active_health_check": true,
+            "pending_dynamic_removal": true,
+        });
+        assert_eq!(health, &expected);
     }
 
     #[test]

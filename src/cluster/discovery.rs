@@ -112,14 +112,16 @@ impl Membership {
         if let Some(checks) = self.checks.as_ref().filter(|_| !self.cluster.health.ignore_on_removal) {
             // An endpoint that answers is not given up because DNS does not name it any more.
             let gone = self.found.iter().filter(|old| members.iter().all(|new| new.id != old.id));
-            let stay: Vec<_> = gone.filter(|old| checks.passes(old.id)).cloned().collect();
+            let mut stay: Vec<_> = gone.filter(|old| checks.passes(old.id)).cloned().collect();
+            stay.iter_mut().for_each(|member| member.health.leaving = true);
             members.extend(stay);
             members.sort_by_key(|member| member.address);
         }
-        if self.found == members {
+        let same = self.found.iter().map(lasting).eq(members.iter().map(lasting));
+        self.found = members;
+        if same {
             return false;
         }
-        self.found = members;
         let addresses: Vec<_> = self.found.iter().map(|member| member.address).collect();
         tracing::info!(cluster = self.cluster.name, ?addresses, "endpoints");
         if let Some(stats) = self.common.stats(self.index) {
@@ -165,6 +167,13 @@ impl Membership {
             }
         }
     }
+}
+
+/// A member, whether DNS names it or not.
+fn lasting(member: &Member) -> Member {
+    let mut member = member.clone();
+    member.health.leaving = false;
+    member
 }
 
 /// How a resolution ended.
@@ -286,7 +295,11 @@ fn member(cluster: &Cluster, endpoint: &Endpoint, name: &str, ip: IpAddr, logica
         address,
         hostname: endpoint.hostname.as_deref().unwrap_or(name).into(),
         weight: endpoint.weight,
-        health: Flags { configured: endpoint.health == EndpointHealth::Unhealthy, checked: false },
+        health: Flags {
+            configured: endpoint.health == EndpointHealth::Unhealthy,
+            checked: false,
+            leaving: false,
+        },
         check: is_checked.then(|| SocketAddr::new(ip, endpoint.check_port.unwrap_or(endpoint.port))),
     }
 }

@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn failed(address: &str) -> Member {
-        Member { health: Flags { checked: true, configured: false }, ..Member::at(address) }
+        Member { health: Flags { checked: true, ..Flags::default() }, ..Member::at(address) }
     }
 
     fn ports(endpoints: &Endpoints, n: usize) -> Vec<u16> {

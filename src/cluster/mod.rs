@@ -37,16 +37,19 @@ pub(crate) struct Member {
     pub(crate) check: Option<SocketAddr>,
 }
 
-/// Why a member is not healthy; none of them: it is.
+/// How it stands with a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Flags {
     /// The configuration says so.
     pub(crate) configured: bool,
     /// Its health checks fail, or none has passed yet.
     pub(crate) checked: bool,
+    /// DNS does not name it any more; it stays as long as its checks pass. No reason not to be healthy.
+    pub(crate) leaving: bool,
 }
 
 impl Flags {
+    /// No reason stands against it.
     pub(crate) fn is_healthy(self) -> bool {
         !self.configured && !self.checked
     }

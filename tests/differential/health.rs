@@ -3,6 +3,8 @@
 //! Checks go to a server of their own, `checks`, so that requests and checks do not mix; with a long interval there is
 //! one.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::dsl::dns::DnsServer;
@@ -255,6 +257,41 @@ async fn names() {
         .run(async |run| {
             run.arrived("a check", &["checks"]).await;
             run.stat("cluster.primary.membership_healthy", 1).await;
+            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
+        })
+        .await;
+}
+
+/// Who passes the checks stays although DNS names another, and is marked.
+#[tokio::test]
+async fn a_name_with_another_address() {
+    let resolver = "dns_resolvers: [{ socket_address: { address: 127.0.0.1, port_value: <dns> } }]";
+    let entries = format!(
+        "type: STRICT_DNS, dns_lookup_family: V4_ONLY, dns_refresh_rate: 0.1s, {resolver}, {NEVER_PANIC}"
+    );
+    let endpoints = [endpoint("primary", "port_value: <checks>").replace("127.0.0.1", "named.test")];
+    let dns = Rc::new(RefCell::new(None::<Rc<DnsServer>>));
+    let started = Rc::clone(&dns);
+    Scenario::of(checked(&format!("{ONCE}, {READY}"), &entries, &endpoints))
+        .only(but_checks)
+        .upstream("checks", |_| Reply::ok())
+        .server("dns", move |_| {
+            let started = Rc::clone(&started);
+            async move {
+                let server = Rc::new(DnsServer::start().await.with("named.test", &[1], 1));
+                *started.borrow_mut() = Some(Rc::clone(&server));
+                server
+            }
+        })
+        .run(async |run| {
+            run.stat("cluster.primary.membership_healthy", 1).await;
+            dns.borrow().as_ref().expect("it has started").set("named.test", &[2], 1);
+            run.stat("cluster.primary.membership_total", 2).await;
+            let text = run.proxy.admin_get("/clusters?filter=primary").await.text();
+            for line in text.lines().filter(|line| line.contains("health_flags")) {
+                let flags = line.rsplit("::").next().unwrap_or_default();
+                run.note(&line[..line.find(':').unwrap_or(0) + 11], flags);
+            }
             run.exchange("a request", &Request::get("/x"), &["primary"]).await;
         })
         .await;

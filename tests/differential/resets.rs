@@ -124,6 +124,41 @@ async fn a_stream_that_is_reset() {
         .await;
 }
 
+/// A refusal is no reset among the requests' counters, though it came as one.
+#[tokio::test]
+async fn a_stream_that_is_refused() {
+    Scenario::of(http2())
+        .server("primary", |_| {
+            H2Upstream::scripted(100, async |_, _| Err(Reset::with(Reason::REFUSED_STREAM)))
+        })
+        .differs(
+            "http2.rx_reset",
+            "1",
+            "2",
+            "the server has done nothing with the request, so it is sent once more",
+        )
+        .run(async |run| read(run, "503").await)
+        .await;
+}
+
+/// A client that leaves inside its request ends the stream, too.
+#[tokio::test]
+async fn a_client_that_leaves_over_http2() {
+    Scenario::of(http2())
+        .server("primary", |_| H2Upstream::echoing())
+        .run(async |run| {
+            let mut client = run.client().await;
+            client.send(b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf").await;
+            run.stat("cluster.primary.http2.streams_active", 1).await;
+            client.reset();
+            run.broken("half", "primary").await;
+            run.stat("cluster.primary.upstream_rq_tx_reset", 1).await;
+            run.stat("cluster.primary.http2.tx_reset", 1).await;
+            run.stat("cluster.primary.http2.streams_active", 0).await;
+        })
+        .await;
+}
+
 /// Accepts a stream of HTTP/2, and then closes the connection.
 struct Vanishing(std::net::SocketAddr, #[expect(dead_code, reason = "held for its Drop")] Task);
 

@@ -1,6 +1,7 @@
 //! Whatever can stand behind the proxy: it has an address, and remembers what came.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use crate::dsl::fault::Faulty;
 use crate::dsl::h2_upstream::Seen;
@@ -44,6 +45,17 @@ impl Server for TlsUpstream {
 
     fn messages(&self) -> Vec<Message> {
         self.inner.requests()
+    }
+}
+
+/// One that the script goes on with.
+impl<S: Server> Server for Rc<S> {
+    fn address(&self) -> SocketAddr {
+        S::address(self)
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        S::messages(self)
     }
 }
 
