@@ -100,7 +100,8 @@ fn target(
         (None, Some(header)) => header.refuse_key(
             "is not supported by this version",
             "a mirror is named in the file, not by a request",
-            "write `cluster: mimir_secondary`",
+            "write `cluster: mimir_secondary`; where a header shall decide, write a route for each of its values, with \
+             `match.headers`",
         ),
         (Some(cluster), Some(header)) => header.refuse_key(
             format!(

@@ -19,6 +19,7 @@ fn mutation(field: &Field<'_>) -> Option<Option<HeaderMutation>> {
     let mut object = field.object()?;
     let remove = object.take("remove");
     let append = object.take("append");
+    let other = object.has_left();
     object.finish(unsupported::HEADER_MUTATION);
     match (remove, append) {
         (Some(remove), None) => headers::name_of(&remove).map(HeaderMutation::Remove).map(Some),
@@ -26,6 +27,8 @@ fn mutation(field: &Field<'_>) -> Option<Option<HeaderMutation>> {
         (Some(remove), Some(_)) => {
             remove.refuse_key("`remove` and `append` exclude each other", "", "write two entries")
         }
+        // What stands there has been reported.
+        (None, None) if other => None,
         (None, None) => field.refuse_key("changes nothing", "", "write `append` or `remove`"),
     }
 }

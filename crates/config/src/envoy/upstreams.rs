@@ -184,7 +184,8 @@ impl<'a> Upstreams<'a> {
                 field.refuse_key::<()>(
                     "does not go with a mirror",
                     "copies for all hosts share connections, which are asked for by one name",
-                    "write the name as `sni` of its `UpstreamTlsContext`",
+                    "write the name as `sni` of its `UpstreamTlsContext`, with `auto_sni_san_validation: true` if its \
+                     certificate must be for it",
                 );
             }
         }

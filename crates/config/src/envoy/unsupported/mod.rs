@@ -204,7 +204,11 @@ pub(super) const HCM: &[Unsupported] = &[
     ),
     group("tracing", "there is no tracing", REMOVE),
     group("http3_protocol_options", "HTTP/3 is not supported", REMOVE),
-    group("upgrade_configs", "upgrades (websocket) are not supported", REMOVE),
+    group(
+        "upgrade_configs",
+        "upgrades (websocket, CONNECT) are not supported",
+        "remove it: Mimir needs none, and a request that asks for one gets 403",
+    ),
     group("path_normalization_options", "paths are passed on as received", REMOVE),
     group("forward_client_cert_matcher", "", "write `forward_client_cert_details`"),
     group("local_reply_config", "answers are not rewritten", REMOVE),

@@ -85,7 +85,11 @@ pub(in crate::envoy) const ROUTE_ACTION: &[Unsupported] = &[
     group("path_rewrite_policy path_rewrite", "", "write `prefix_rewrite` or `regex_rewrite`"),
     group("rate_limits include_vh_rate_limits", NO_RATE_LIMIT, REMOVE),
     group("hash_policy", "requests are not hashed onto endpoints", REMOVE),
-    group("upgrade_configs", "upgrades (websocket) are not supported", REMOVE),
+    group(
+        "upgrade_configs",
+        "upgrades (websocket, CONNECT) are not supported",
+        "remove it: Mimir needs none, and a request that asks for one gets 403",
+    ),
     group(
         "metadata_match flush_timeout early_data_policy priority cors max_grpc_timeout \
          grpc_timeout_offset internal_redirect_policy internal_redirect_action max_internal_redirects \
@@ -122,7 +126,7 @@ pub(in crate::envoy) const RETRY_POLICY: &[Unsupported] = &[
 ];
 
 pub(in crate::envoy) const HEADER_MUTATION: &[Unsupported] =
-    &[group("remove_on_match", "", "write one `remove` for each header")];
+    &[group("remove_on_match", "headers are removed by their names", "write one `remove` for each header")];
 
 pub(in crate::envoy) const HEADER_VALUE: &[Unsupported] =
     &[group("raw_value", "Envoy ignores it here, so that the header is never added", "write it as `value`")];
