@@ -17,6 +17,7 @@ mod dsl;
 
 mod access_log;
 mod access_log_copies;
+mod access_log_durable;
 mod activation;
 mod admin;
 mod admin_beside_envoy;

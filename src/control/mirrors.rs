@@ -7,6 +7,7 @@ use config::model::Config;
 use http::HeaderValue;
 use tokio::sync::watch;
 
+use crate::access_log::writer::Opened;
 use crate::cluster::Members;
 use crate::mirror::Shared;
 use crate::mirror::durable::start::{Durable, Plan};
@@ -29,6 +30,15 @@ struct Mirror {
     after_another: bool,
 }
 
+/// What durable delivery finds in place, as the workers do.
+pub(super) struct Around<'a> {
+    /// By cluster.
+    pub(super) addresses: &'a [watch::Receiver<Members>],
+    pub(super) tls: &'a watch::Receiver<Arc<Materials>>,
+    pub(super) own_address: &'a HeaderValue,
+    pub(super) logs: &'a Opened,
+}
+
 impl Mirror {
     fn settle(&self) {
         self.pace.hold(self.paused || self.after_another);
@@ -41,12 +51,11 @@ impl Running {
     pub(super) fn start(
         config: &Arc<Config>,
         stats: &Stats,
-        addresses: &[watch::Receiver<Members>],
-        tls: &watch::Receiver<Arc<Materials>>,
-        own_address: &HeaderValue,
+        around: Around<'_>,
         shared: &mut [Shared],
         awaited: &[String],
     ) -> std::io::Result<Self> {
+        let Around { addresses, tls, own_address, logs } = around;
         let mut running = Vec::new();
         for (index, (mirror, shared)) in config.mirrors.iter().zip(shared).enumerate() {
             let after_another = awaited.contains(&mirror.name);
@@ -58,6 +67,7 @@ impl Running {
                 tls: tls.clone(),
                 pace: &shared.pace,
                 own_address: own_address.clone(),
+                logs: Some(logs),
                 waits: after_another,
             });
             let durable = plan.map(Durable::start).transpose()?.flatten().map(|(durable, gate)| {

@@ -10,7 +10,7 @@ use config::model::{Config, Requests};
 use http::HeaderValue;
 use tokio::sync::{mpsc, watch};
 
-use super::mirrors::Running;
+use super::mirrors::{Around, Running};
 use super::sockets::Sockets;
 use super::upgrade::line::Line;
 use super::{Process, notify};
@@ -241,7 +241,8 @@ fn start_workers(
     let mirrors = config.mirrors.iter().zip(paces).enumerate();
     let mut shared: Vec<_> =
         mirrors.map(|(index, (mirror, pace))| Shared::new(index, mirror, pace, &events, &permits)).collect();
-    let mirrors = Running::start(config, stats, addresses, tls, own_address, &mut shared, awaited)?;
+    let around = Around { addresses, tls, own_address, logs: logs.opened() };
+    let mirrors = Running::start(config, stats, around, &mut shared, awaited)?;
     let mut seats = Vec::new();
     let mut threads = vec![order::thread::spawn(order_events, read)?];
     let permits = permitted.into_iter().zip(read_permitted);

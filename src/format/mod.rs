@@ -66,7 +66,8 @@ pub(crate) struct CopyFacts<'a> {
     pub(crate) mirror: &'a str,
     pub(crate) outcome: &'a str,
     pub(crate) reason: &'a str,
-    pub(crate) bytes: u64,
+    /// `None`, and nothing known of its request's body either: only the backlog's record has it.
+    pub(crate) bytes: Option<u64>,
     pub(crate) wait: Option<Duration>,
 }
 
@@ -194,7 +195,7 @@ impl<'a> View<'a> {
             CopyFact::Mirror => text(copy.mirror),
             CopyFact::Outcome => text(copy.outcome),
             CopyFact::Reason => text(copy.reason),
-            CopyFact::Bytes => Value::Number(copy.bytes),
+            CopyFact::Bytes => Value::number(copy.bytes),
             CopyFact::Wait => Value::millis(copy.wait),
             CopyFact::Tenant => self.named(&headers::TENANT),
         }
@@ -209,6 +210,7 @@ impl<'a> Facts<'a> {
             Fact::UpstreamProtocol => Value::text(self.upstream_version.map(protocol)),
             Fact::ResponseCode => Value::Number(self.code.map_or(0, |code| u64::from(code.as_u16()))),
             Fact::ResponseCodeDetails => Value::owned(self.details.as_deref().map(str::to_owned)),
+            Fact::BytesReceived if self.copy.is_some_and(|copy| copy.bytes.is_none()) => Value::Missing,
             Fact::BytesReceived => Value::Number(self.received),
             Fact::BytesSent => Value::Number(self.sent),
             Fact::Duration => Value::millis(self.took),

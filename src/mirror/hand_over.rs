@@ -15,14 +15,13 @@ use super::durable::intake::{Sent, Write};
 use super::head::{self, Framing};
 use super::ledger::{Ledger, Outcome, Token};
 use super::leg::{Leg, Way};
-use super::logged::CopyLog;
+use super::logged::{CopyLog, CopyLogs};
 use super::once::Once;
 use super::order::cell::{self, Held, Ticket};
 use super::order::{By, Entry, Key, Wire};
 use super::pair::Pair;
 use super::send::Copy;
 use super::{Mirrors, Target};
-use crate::access_log::Logs;
 use crate::paths::Kind;
 use crate::stats::pairs::Class;
 
@@ -42,7 +41,10 @@ pub(super) struct Collected {
 #[derive(Debug)]
 pub(super) struct Complete {
     pub(super) request: Collected,
+    /// Of the body that is kept.
     pub(super) len: u64,
+    /// Of the body that came, kept or not.
+    pub(super) received: u64,
     pub(super) chunks: Vec<Bytes>,
     pub(super) trailers: Option<HeaderMap>,
 }
@@ -85,8 +87,8 @@ impl Complete {
         for leg in legs {
             if let Some(target) = mirrors.target(leg.mirror) {
                 let mut token = target.ledger.receive();
-                if let Some((logs, mirror)) = &target.logs {
-                    token.log(self.log(logs, mirror, &leg.head));
+                if let Some(logs) = &target.logs {
+                    token.log(self.log(logs, &leg.head));
                 }
                 let (ledger, pair) = (Rc::clone(&target.ledger), Arc::clone(token.pair()));
                 trailing.push(Trailing { ledger, pair, place: self.one(mirrors, target, leg, token) });
@@ -96,13 +98,12 @@ impl Complete {
     }
 
     /// What the copy's line will be made of.
-    fn log(&self, logs: &Rc<Logs>, mirror: &Rc<str>, head: &[u8]) -> CopyLog {
+    fn log(&self, logs: &Rc<CopyLogs>, head: &[u8]) -> CopyLog {
         CopyLog {
             logs: Rc::clone(logs),
-            mirror: Rc::clone(mirror),
             // With its end, which is otherwise added with the framing.
             head: [head, b"\r\n"].concat().into(),
-            body: self.len,
+            body: self.received,
             arrived: Instant::now(),
             sent: Cell::new(None),
         }

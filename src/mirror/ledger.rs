@@ -4,13 +4,13 @@
 //! when a token is made and down when it goes, so that the sum is a check. A token that goes without an outcome is
 //! a bug of ours and counted as `lost_tokens`.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::logged::CopyLog;
 use super::pair::{Met, Pair, Side};
+use super::send::Ends;
 use crate::stats::WorkerStats;
 pub(crate) use crate::stats::mirror::{MirrorStats, Outcome};
 use crate::stats::pairs::Class;
@@ -97,9 +97,9 @@ impl Token {
     }
 
     /// The copy's first byte is being written.
-    pub(super) fn sent(&self, to: SocketAddr) {
+    pub(super) fn sent(&self, over: Ends) {
         if let Some(log) = &self.log {
-            log.sent.set(Some((Instant::now(), to)));
+            log.sent.set(Some((Instant::now(), over)));
         }
     }
 

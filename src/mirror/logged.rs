@@ -1,59 +1,80 @@
 //! A copy's line in its mirror's access log, written with its outcome. Only where the mirror has a log.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use config::model::Mirror;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 
+use super::send::Ends;
 use crate::access_log::Logs;
+use crate::access_log::writer::Opened;
 use crate::format::{CopyFacts, Facts, RequestHead, View};
 use crate::limits;
 use crate::stats::mirror::Outcome;
 
-/// What is kept of a copy until its outcome.
+/// A mirror's access logs, on one thread, and what they call it.
 #[derive(Debug)]
-pub(super) struct CopyLog {
-    pub(super) logs: Rc<Logs>,
-    pub(super) mirror: Rc<str>,
-    /// Its head as the mirror gets it, but for the framing; read again for the line.
-    pub(super) head: Bytes,
-    /// Of the request's body.
-    pub(super) body: u64,
-    /// When the request was complete.
-    pub(super) arrived: Instant,
-    /// When its first byte was written, and to which endpoint.
-    pub(super) sent: Cell<Option<(Instant, SocketAddr)>>,
+pub(crate) struct CopyLogs {
+    logs: Rc<Logs>,
+    mirror: Box<str>,
 }
 
-impl CopyLog {
-    pub(super) fn write(&self, outcome: Outcome, status: Option<u16>) {
-        let now = Instant::now();
+/// What is known of a copy at its end.
+#[derive(Debug, Default)]
+pub(super) struct Said<'a> {
+    /// Its head as the mirror gets it; read again for the line.
+    pub(super) head: Option<&'a [u8]>,
+    /// Bytes of the request's body.
+    pub(super) body: Option<u64>,
+    /// Bytes of the copy.
+    pub(super) bytes: Option<u64>,
+    /// When the request was complete.
+    pub(super) arrived: Option<Instant>,
+    /// From then until it was first sent, or until now if it never was.
+    pub(super) waited: Option<std::time::Duration>,
+    /// The connection of its last attempt.
+    pub(super) ends: Option<Ends>,
+    pub(super) attempts: Option<u32>,
+}
+
+impl CopyLogs {
+    /// `None` where the mirror has none.
+    pub(crate) fn new(mirror: &Mirror, opened: &Opened) -> Option<Rc<Self>> {
+        let logs = Logs::new(&mirror.access_logs, |sink| opened.handle(sink))?;
+        Some(Rc::new(Self { logs, mirror: mirror.name.as_str().into() }))
+    }
+
+    /// One line. Never waits.
+    pub(super) fn write(&self, said: &Said<'_>, outcome: Outcome, status: Option<u16>) {
         let (named, reason) = outcome.labels();
-        let sent = self.sent.get();
-        let waited = sent.map_or(now, |(at, _)| at).saturating_duration_since(self.arrived);
-        let begun = SystemTime::now();
+        let took = said.arrived.map(|arrived| arrived.elapsed());
         let facts = Facts {
-            begun: Some(begun.checked_sub(now.saturating_duration_since(self.arrived)).unwrap_or(begun)),
+            begun: took.map(|took| {
+                let now = SystemTime::now();
+                now.checked_sub(took).unwrap_or(now)
+            }),
+            upstream_version: said.ends.map(|_| Version::HTTP_11),
             code: status.and_then(|status| StatusCode::from_u16(status).ok()),
-            received: self.body,
-            took: Some(now.saturating_duration_since(self.arrived)),
-            upstream: sent.map(|(_, address)| address),
-            connected: sent.is_some(),
-            attempts: Some(u32::from(sent.is_some())),
+            received: said.body.unwrap_or_default(),
+            took,
+            upstream: said.ends.map(|ends| ends.remote),
+            upstream_local: said.ends.and_then(|ends| ends.local),
+            connected: said.ends.is_some(),
+            attempts: said.attempts,
             log: Some("Copy"),
             copy: Some(CopyFacts {
                 mirror: &self.mirror,
                 outcome: named,
                 reason,
-                bytes: self.head.len() as u64 + self.body,
-                wait: Some(waited),
+                bytes: said.bytes,
+                wait: said.waited,
             }),
             ..Facts::default()
         };
-        let head = Head::read(&self.head);
+        let head = said.head.and_then(Head::read);
         let request = head.as_ref().map(|head| RequestHead {
             method: &head.method,
             uri: &head.uri,
@@ -64,6 +85,37 @@ impl CopyLog {
     }
 }
 
+/// What is kept until its outcome of a copy that is sent from memory.
+#[derive(Debug)]
+pub(super) struct CopyLog {
+    pub(super) logs: Rc<CopyLogs>,
+    /// Its head as the mirror gets it, but for the framing.
+    pub(super) head: Bytes,
+    /// Of the request's body.
+    pub(super) body: u64,
+    /// When the request was complete.
+    pub(super) arrived: Instant,
+    /// When its first byte was written, and over which connection.
+    pub(super) sent: Cell<Option<(Instant, Ends)>>,
+}
+
+impl CopyLog {
+    pub(super) fn write(&self, outcome: Outcome, status: Option<u16>) {
+        let sent = self.sent.get();
+        let until = sent.map_or_else(Instant::now, |(at, _)| at);
+        let said = Said {
+            head: Some(&self.head),
+            body: Some(self.body),
+            bytes: Some(self.head.len() as u64 + self.body),
+            arrived: Some(self.arrived),
+            waited: Some(until.saturating_duration_since(self.arrived)),
+            ends: sent.map(|(_, ends)| ends),
+            attempts: Some(u32::from(sent.is_some())),
+        };
+        self.logs.write(&said, outcome, status);
+    }
+}
+
 struct Head {
     method: Method,
     uri: Uri,
@@ -71,7 +123,7 @@ struct Head {
 }
 
 impl Head {
-    /// The head that we have written ourselves.
+    /// The head that we have written ourselves, and perhaps what comes behind it.
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut fields = [httparse::EMPTY_HEADER; 2 * limits::HEADERS_MAX];
         let mut request = httparse::Request::new(&mut fields);

@@ -38,7 +38,6 @@ use std::time::{Duration, Instant};
 use config::model::{Config, Delivery, Mirror};
 use http::HeaderValue;
 
-use crate::access_log::Logs;
 use crate::access_log::writer::Opened;
 use crate::cluster::Endpoints;
 use crate::deadline::Wheel;
@@ -50,6 +49,7 @@ use budget::{Account, Budget, Lease};
 use durable::intake::{Gate, Intake};
 pub(crate) use head::own_address;
 use ledger::{Ledger, Outcome};
+use logged::CopyLogs;
 use once::Once;
 use order::board::Place;
 use order::cell::{Cells, Handle, Ticket, Way};
@@ -113,8 +113,8 @@ pub(crate) struct Target {
     /// A task looks after them.
     watched: Cell<bool>,
     pace: Arc<Pace>,
-    /// Its access logs, and what they call it.
-    logs: Option<(Rc<Logs>, Rc<str>)>,
+    /// Its access logs.
+    logs: Option<Rc<CopyLogs>>,
     /// An operator's skips that were carried out.
     skips: Cell<u64>,
     started: Instant,
@@ -151,8 +151,7 @@ impl Target {
             waiting: RefCell::default(),
             watched: Cell::new(false),
             pace: Arc::clone(&shared.pace),
-            logs: Logs::new(&mirror.access_logs, |sink| parts.logs.handle(sink))
-                .map(|logs| (logs, Rc::from(mirror.name.as_str()))),
+            logs: CopyLogs::new(mirror, parts.logs),
             skips: Cell::new(0),
             started: parts.started,
         }))

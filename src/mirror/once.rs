@@ -1,11 +1,9 @@
 //! Memory delivery: a copy has one attempt, whose end is its outcome.
 
-use std::net::SocketAddr;
-
 use super::budget::{One, Reservation};
 use super::ledger::{Outcome, Token};
 use super::order::cell::Held;
-use super::send::{Attempt, Copy, Load};
+use super::send::{Attempt, Copy, Ends, Load};
 
 /// Memory delivery: one attempt, whose end is the copy's outcome.
 #[derive(Debug)]
@@ -21,8 +19,8 @@ pub(super) struct Once {
 }
 
 impl Load for Once {
-    fn begins(&self, to: SocketAddr) {
-        self.token.sent(to);
+    fn begins(&self, over: Ends) {
+        self.token.sent(over);
     }
 
     fn ended(copy: Copy<Self>, attempt: Attempt) {

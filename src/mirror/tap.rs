@@ -60,6 +60,8 @@ struct Collector {
     mirrors: Rc<Mirrors>,
     legs: Vec<Leg>,
     body: CopyBody,
+    /// Bytes of the body that came, kept or not.
+    received: u64,
     announced: Option<u64>,
     request: Collected,
 }
@@ -84,6 +86,7 @@ impl Tap {
             mirrors: Rc::clone(mirrors),
             legs,
             body: CopyBody::default(),
+            received: 0,
             announced: length.and_then(|value| value.to_str().ok()?.parse().ok()),
             request: Collected {
                 framing: Framing::of(&head.headers),
@@ -108,9 +111,9 @@ impl Tap {
     /// The request is complete: books it for each mirror and hands the copies on.
     pub(crate) fn finish(&mut self, trailers: Option<&HeaderMap>) {
         let Some(collector) = self.collector.take() else { return };
-        let Collector { mirrors, legs, body, request, .. } = *collector;
-        let complete =
-            Complete { len: body.len(), chunks: body.finish(), trailers: trailers.cloned(), request };
+        let Collector { mirrors, legs, body, received, request, .. } = *collector;
+        let (len, trailers) = (body.len(), trailers.cloned());
+        let complete = Complete { len, received, chunks: body.finish(), trailers, request };
         let is_later =
             |leg: &Leg| mirrors.target(leg.mirror).is_some_and(|t| t.settings.when == When::Answered);
         let (later, now): (Vec<_>, Vec<_>) = legs.into_iter().partition(is_later);
@@ -189,6 +192,7 @@ fn count_refused(mirrors: &Mirrors, legs: &[Leg]) {
 
 impl Collector {
     fn push(&mut self, frame: &Bytes) {
+        self.received += frame.len() as u64;
         if self.legs.iter().all(|leg| leg.refused.is_some()) {
             return;
         }

@@ -184,6 +184,7 @@ async fn start(config: &Arc<Config>, jobs: &mut [Job], stats: &Stats) -> anyhow:
             tls: certificates.unchanging(),
             pace: &Pace::new(mirror.max_connections),
             own_address: own_address(false),
+            logs: None,
             waits: false,
         })?;
         // Nothing new comes in here.

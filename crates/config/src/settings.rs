@@ -43,7 +43,7 @@ pub(crate) fn read<'a>(object: &mut Object<'a>, mirror: &mut Mirror) -> Option<P
     let whens = [("received", 0, When::Received), ("answered", 1, When::Answered)];
     set(&mut mirror.when, object.take("when").and_then(|field| field.choice(&whens)));
     let log = object.take("access_log");
-    set(&mut mirror.access_logs, access_log::list(log.clone(), access_log::COPY_FORMAT));
+    set(&mut mirror.access_logs, access_log::list(log, access_log::COPY_FORMAT));
     if mirror.buffer < mirror.max_request {
         let field = buffer.unwrap_or_else(|| object.field.clone());
         field.refuse_key::<()>(
@@ -52,13 +52,5 @@ pub(crate) fn read<'a>(object: &mut Object<'a>, mirror: &mut Mirror) -> Option<P
             "a request of `max_request` bytes must fit: raise `buffer` or lower `max_request`",
         );
     }
-    let durable = durable::read(object, mirror);
-    if let Some(log) = log.filter(|_| durable.is_some()) {
-        log.refuse_key::<()>(
-            "`access_log` and `delivery: durable` exclude each other in this version",
-            "",
-            "remove one; the backlog's copies are counted by outcome in `mimir_mirror_requests_total`",
-        );
-    }
-    durable
+    durable::read(object, mirror)
 }

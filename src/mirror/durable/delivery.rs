@@ -5,9 +5,10 @@
 //! has taken or judged it, however long that takes; the backlog's bounds decide when it is too old.
 //!
 //! `run` is the thread, `receive` takes what arrives, `rebuild` makes copies of records, `attempts` is what becomes of
-//! those that went out.
+//! those that went out, `lines` what the access log tells of each at its end.
 
 mod attempts;
+mod lines;
 mod rebuild;
 mod receive;
 mod run;
@@ -25,8 +26,8 @@ use super::kept::{Kept, State, Tally};
 use super::message::ToBacklog;
 use super::window::{Key, Want, Window};
 use crate::mirror::ledger::{Ledger, Outcome};
+use crate::mirror::logged::CopyLogs;
 use crate::mirror::order::Reader;
-use crate::mirror::pair::Pair;
 use crate::mirror::send::Sender;
 use crate::mirror::send::pace::{Leave, Pace};
 use crate::stats::pairs::Class;
@@ -40,6 +41,8 @@ struct Delivery {
     sender: Rc<Sender<Flight>>,
     pace: Arc<Pace>,
     ledger: Rc<Ledger>,
+    /// The mirror's access logs.
+    logs: Option<Rc<CopyLogs>>,
     in_flight: Arc<InFlight>,
     backlog: mpsc::Sender<ToBacklog>,
     rebuild: Rebuild,
@@ -145,21 +148,24 @@ impl Delivery {
         }
     }
 
-    /// Books a copy that is not in the window.
-    fn settle(&self, place: u64, outcome: Outcome, pair: Option<&Pair>, answer: Class) {
+    /// Books a copy that is not in the window. `kept`: what is known of it, if it was in memory; `status`: of the
+    /// mirror's last answer.
+    fn settle(&self, place: u64, outcome: Outcome, kept: Option<&Kept>, status: Option<u16>) {
         if self.settled.borrow_mut().insert(place) {
+            self.log(kept, outcome, status);
             self.ledger.count(outcome);
-            self.ledger.secondary_answered(pair, answer);
+            let pair = kept.and_then(|kept| kept.pair.as_deref());
+            self.ledger.secondary_answered(pair, Class::of(status));
             self.ledger.settled.inc();
             self.done.borrow_mut().push(place);
         }
     }
 
     /// Books a copy in the window.
-    fn finish(&self, key: Key, outcome: Outcome, answer: Class) {
+    fn finish(&self, key: Key, outcome: Outcome, status: Option<u16>) {
         let kept = self.window.borrow_mut().finish(key);
-        if let Some(Kept { place, pair, .. }) = kept {
-            self.settle(place, outcome, pair.as_deref(), answer);
+        if let Some(kept) = kept {
+            self.settle(kept.place, outcome, Some(&kept), status);
         }
     }
 
@@ -179,7 +185,7 @@ impl Delivery {
     /// The process leaves: what is only in memory is lost, the rest is for the next one.
     fn leave(&self) {
         let flying = self.window.borrow().unsaved_flying();
-        flying.into_iter().for_each(|key| self.finish(key, Outcome::FailedTimeout, Class::None));
+        flying.into_iter().for_each(|key| self.finish(key, Outcome::FailedTimeout, None));
         self.end_unsaved(Outcome::DroppedShutdown, |_| true);
         self.tell_done();
         self.tell(ToBacklog::Close);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::message::Arrived;
 use crate::mirror::order::{By, Wire};
 use crate::mirror::pair::Pair;
+use crate::mirror::send::Ends;
 use crate::paths::Kind;
 
 /// See the module.
@@ -38,6 +39,8 @@ pub(super) struct Kept {
     pub(super) read: bool,
     /// Where the answers of the primary and the mirror meet; unknown of what was read back from disk.
     pub(super) pair: Option<Arc<Pair>>,
+    /// When it was first sent by this process, and over which connection at last; only where there is a log.
+    pub(super) sent: Option<(Instant, Ends)>,
     /// What the mirror had taken and failed when this one was tried last.
     pub(super) seen: Tally,
 }
@@ -84,6 +87,7 @@ impl Kept {
             waited: false,
             read: false,
             pair,
+            sent: None,
             seen,
         }
     }

@@ -15,6 +15,7 @@ use super::delivery;
 use super::in_flight::InFlight;
 use super::intake::Gate;
 use super::message::{ToBacklog, ToDelivery};
+use crate::access_log::writer::Opened;
 use crate::cluster::Members;
 use crate::limits;
 use crate::mirror::send::pace::Pace;
@@ -37,6 +38,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) tls: watch::Receiver<Arc<Materials>>,
     pub(crate) pace: &'a Arc<Pace>,
     pub(crate) own_address: HeaderValue,
+    /// The files of the process' access logs; without them nothing is logged.
+    pub(crate) logs: Option<&'a Opened>,
     /// The process before this one has the backlog, until [`Durable::free`].
     pub(crate) waits: bool,
 }
@@ -52,7 +55,7 @@ pub(crate) struct Durable {
 impl Durable {
     /// Starts both threads. `None` for a mirror whose delivery is not durable.
     pub(crate) fn start(plan: Plan<'_>) -> io::Result<Option<(Self, Gate)>> {
-        let Plan { config, mirror, stats, addresses, tls, pace, own_address, waits } = plan;
+        let Plan { config, mirror, stats, addresses, tls, pace, own_address, logs, waits } = plan;
         let Some(Mirror { name, delivery: Delivery::Durable(backlog), .. }) = config.mirrors.get(mirror)
         else {
             return Ok(None);
@@ -88,6 +91,7 @@ impl Durable {
             tls,
             pace: Arc::clone(pace),
             own_address,
+            logs: logs.cloned(),
             policies: Arc::clone(&policies),
             messages,
             to_backlog: to_backlog.clone(),

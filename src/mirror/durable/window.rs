@@ -67,14 +67,14 @@ pub(super) struct Window {
 }
 
 /// What became of a newcomer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Whereto {
     /// In memory.
     Window,
     /// On disk only.
     Disk,
     /// Nowhere: it is in no backlog, and memory is full.
-    Refused,
+    Refused(Box<Kept>),
 }
 
 impl Window {
@@ -130,7 +130,7 @@ impl Window {
         }
         let place = kept.place;
         let whereto = self.set_aside(kept);
-        if whereto != Whereto::Refused {
+        if !matches!(whereto, Whereto::Refused(_)) {
             self.arrive_on_disk(tenant, place);
         }
         whereto
@@ -156,7 +156,7 @@ impl Window {
         }
         // Half of the window stays for what has to be read back before it.
         if self.bytes + kept.bytes > self.bounds.bytes / 2 || self.copies >= self.bounds.copies / 2 {
-            return Whereto::Refused;
+            return Whereto::Refused(Box::new(kept));
         }
         self.bytes += kept.bytes;
         self.copies += 1;

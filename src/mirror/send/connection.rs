@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::answer::Answer;
 use super::verdict::Attempt;
 use super::write::Cursor;
-use super::{Copy, Load, Sender, Slot, verdict};
+use super::{Copy, Ends, Load, Sender, Slot, verdict};
 use crate::cluster::{Asked, Connected, Host};
 use crate::deadline::Deadline;
 use crate::limits;
@@ -104,6 +104,7 @@ struct Connection<'a, L> {
     stats: Option<&'a ClusterStats>,
     stream: Stream,
     to: Connected,
+    ends: Ends,
     slot: &'a Rc<Slot<L>>,
     deadline: Deadline,
     established: Instant,
@@ -119,8 +120,20 @@ impl<'a, L: Load> Connection<'a, L> {
     fn new(sender: &'a Rc<Sender<L>>, stream: Stream, host: &Rc<Host>, slot: &'a Rc<Slot<L>>) -> Self {
         let stats = sender.settings.stats.clusters.get(sender.settings.cluster);
         let (deadline, established) = (sender.settings.wheel.deadline(), Instant::now());
-        let to = Connected::to(host);
-        Self { sender, stats, stream, to, slot, deadline, established, copies: 0, left: false, broken: false }
+        let (to, ends) = (Connected::to(host), Ends { local: stream.local(), remote: host.address() });
+        Self {
+            sender,
+            stats,
+            stream,
+            to,
+            ends,
+            slot,
+            deadline,
+            established,
+            copies: 0,
+            left: false,
+            broken: false,
+        }
     }
 
     async fn serve(&mut self) {
@@ -214,7 +227,7 @@ impl<'a, L: Load> Connection<'a, L> {
         host.stats.rq_total.inc();
         let mut asked = Asked::of(&host);
         let Copy { wire, answer_has_body, kind, tenant, timeout, arrived, stale, load } = copy;
-        load.begins(host.address());
+        load.begins(self.ends);
         *self.slot.in_flight.borrow_mut() = Some((load, arrived));
         let deadline = self.sender.settings.wheel.deadline();
         deadline.set(timeout);

@@ -29,10 +29,17 @@ pub(crate) struct Copy<L> {
     pub(in crate::mirror) load: L,
 }
 
+/// Both ends of a connection to a mirror.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) remote: SocketAddr,
+}
+
 /// Who stands behind a copy. `ended` and `expired` give the copy back.
 pub(crate) trait Load: Sized + 'static {
-    /// An attempt begins.
-    fn begins(&self, _to: SocketAddr) {}
+    /// An attempt begins, over this connection.
+    fn begins(&self, _over: Ends) {}
 
     /// An attempt has ended.
     fn ended(copy: Copy<Self>, attempt: Attempt);

@@ -27,7 +27,7 @@ use crate::deadline::Wheel;
 use crate::limits;
 use crate::stats::WorkerStats;
 use crate::tls::Transport;
-pub(crate) use copy::{Copy, Load};
+pub(crate) use copy::{Copy, Ends, Load};
 use pace::{Leave, Share};
 pub(crate) use verdict::{Attempt, Meaning};
 

@@ -10,9 +10,8 @@ use crate::mirror::durable::kept::{Kept, Tally};
 use crate::mirror::durable::window::Key;
 use crate::mirror::ledger::Outcome;
 use crate::mirror::send::pace::backoff;
-use crate::mirror::send::{Attempt, Copy, Load, Meaning};
+use crate::mirror::send::{Attempt, Copy, Ends, Load, Meaning};
 use crate::stats::mirror::Path;
-use crate::stats::pairs::Class;
 
 /// Stands behind a copy on its way.
 pub(super) struct Flight {
@@ -21,6 +20,16 @@ pub(super) struct Flight {
 }
 
 impl Load for Flight {
+    fn begins(&self, over: Ends) {
+        if self.delivery.logs.is_none() {
+            return;
+        }
+        if let Some(kept) = self.delivery.window.borrow_mut().get_mut(self.key) {
+            let first = kept.sent.map_or_else(Instant::now, |(first, _)| first);
+            kept.sent = Some((first, over));
+        }
+    }
+
     fn ended(copy: Copy<Self>, attempt: Attempt) {
         let Flight { delivery, key } = copy.load;
         delivery.ended(key, &attempt);
@@ -79,7 +88,7 @@ impl Delivery {
         let attempts = kept.attempts;
         drop(window);
         match outcome {
-            Some(outcome) => self.finish(key, outcome, Class::of(attempt.status)),
+            Some(outcome) => self.finish(key, outcome, attempt.status),
             // A tenant that is limited waits as a whole.
             None if meaning == Meaning::Trouble => self.rest(key, Instant::now() + backoff(attempts)),
             None => self.rest(key, Instant::now() + limits::RETRY_MIN),

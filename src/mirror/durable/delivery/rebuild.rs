@@ -1,5 +1,6 @@
 //! A record of the backlog becomes a copy again: what its mirror changes is applied now, by the configuration in force.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,12 +48,9 @@ impl Rebuild {
             self.warn_of_credentials();
         }
         let facts = decoded.facts;
-        let plain =
-            MirrorPolicy { mirror: 0, fraction: Fraction::ALL, host: CopyHost::Same, headers: Vec::new() };
-        let policy =
-            self.policies.get(usize::from(facts.policy)).or_else(|| self.policies.first()).unwrap_or(&plain);
+        let policy = self.policy(facts.policy);
         // What was known of the connection then is gone.
-        let policy = &*resolve(policy, &decoded.head, &Facts::default());
+        let policy = &*resolve(&policy, &decoded.head, &Facts::default());
         let rules = head::Rules {
             policy,
             auth: self.settings.auth.as_ref(),
@@ -91,9 +89,22 @@ impl Rebuild {
             waited: true,
             read: true,
             pair: None,
+            sent: None,
             seen: Tally::default(),
         };
         Ok(Back { tenant, kept, set })
+    }
+
+    /// The policy of this index; the configuration may have fewer now than when the copy was kept.
+    fn policy(&self, index: u16) -> Cow<'_, MirrorPolicy> {
+        let known = self.policies.get(usize::from(index)).or_else(|| self.policies.first());
+        known.map_or_else(
+            || {
+                let (fraction, host) = (Fraction::ALL, CopyHost::Same);
+                Cow::Owned(MirrorPolicy { mirror: 0, fraction, host, headers: Vec::new() })
+            },
+            Cow::Borrowed,
+        )
     }
 
     fn warn_of_credentials(&self) {

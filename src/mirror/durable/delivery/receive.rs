@@ -9,7 +9,6 @@ use crate::mirror::durable::kept::Kept;
 use crate::mirror::durable::message::{Arrived, Found, Recovered, ToDelivery, Why};
 use crate::mirror::durable::window::{Back, Brought, Want, Whereto};
 use crate::mirror::ledger::Outcome;
-use crate::stats::pairs::Class;
 
 impl Delivery {
     pub(super) fn receive(self: &Rc<Self>, message: ToDelivery) {
@@ -41,11 +40,10 @@ impl Delivery {
     fn arrived(&self, arrived: Arrived, saved: bool) {
         let (place, tenant) = (arrived.place, arrived.tenant);
         // What it held of the bounds for newcomers goes with this: the window has its own.
-        let pair = arrived.held.pair().cloned();
         let kept = Kept::new(arrived, saved);
         let whereto = self.window.borrow_mut().arrive(tenant, kept);
-        if whereto == Whereto::Refused {
-            self.settle(place, Outcome::DroppedBufferFull, pair.as_deref(), Class::None);
+        if let Whereto::Refused(kept) = whereto {
+            self.settle(place, Outcome::DroppedBufferFull, Some(&kept), None);
         }
     }
 
@@ -75,7 +73,7 @@ impl Delivery {
             tracing::warn!(mirror, %path, copies = given_up.len(), "copies in the backlog are damaged and given up");
         }
         for place in given_up {
-            self.settle(place, Outcome::FailedDamaged, None, Class::None);
+            self.settle(place, Outcome::FailedDamaged, None, None);
         }
     }
 
@@ -91,8 +89,8 @@ impl Delivery {
             match expired {
                 // On its way: its attempt decides.
                 None => {}
-                Some(Some(key)) => self.finish(key, outcome, Class::None),
-                Some(None) => self.settle(place, outcome, None, Class::None),
+                Some(Some(key)) => self.finish(key, outcome, None),
+                Some(None) => self.settle(place, outcome, None, None),
             }
         }
         if why == Why::Skipped {
@@ -103,9 +101,9 @@ impl Delivery {
     /// Ends copies that are in no backlog and not on their way.
     pub(super) fn end_unsaved(&self, outcome: Outcome, is_over: impl Fn(&Kept) -> bool) {
         let (keys, aside) = self.window.borrow_mut().unsaved(is_over);
-        keys.into_iter().for_each(|key| self.finish(key, outcome, Class::None));
+        keys.into_iter().for_each(|key| self.finish(key, outcome, None));
         for kept in aside {
-            self.settle(kept.place, outcome, kept.pair.as_deref(), Class::None);
+            self.settle(kept.place, outcome, Some(&kept), None);
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc as tokio_mpsc, watch};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
 use super::{Delivery, Rebuild};
+use crate::access_log::writer::Opened;
 use crate::cluster::{Endpoints, Members};
 use crate::deadline::Wheel;
 use crate::limits;
@@ -22,6 +23,7 @@ use crate::mirror::durable::in_flight::InFlight;
 use crate::mirror::durable::message::{ToBacklog, ToDelivery};
 use crate::mirror::durable::window::{Bounds, Window};
 use crate::mirror::ledger::Ledger;
+use crate::mirror::logged::CopyLogs;
 use crate::mirror::order::{Reader, board};
 use crate::mirror::send::pace::{Pace, Share};
 use crate::mirror::send::{Sender, Settings};
@@ -45,6 +47,7 @@ pub(crate) struct Plan {
     pub(crate) tls: watch::Receiver<Arc<Materials>>,
     pub(crate) pace: Arc<Pace>,
     pub(crate) own_address: HeaderValue,
+    pub(crate) logs: Option<Opened>,
     pub(crate) policies: Arc<[MirrorPolicy]>,
     pub(crate) messages: tokio_mpsc::UnboundedReceiver<ToDelivery>,
     pub(crate) to_backlog: mpsc::Sender<ToBacklog>,
@@ -129,6 +132,7 @@ fn delivery(
     let settings = plan.config.mirrors.get(plan.mirror)?.clone();
     let ledger = Rc::new(Ledger::new(Arc::clone(&plan.stats), plan.mirror)?);
     let bounds = bounds(&settings);
+    let logs = plan.logs.and_then(|opened| CopyLogs::new(&settings, &opened));
     let cluster = plan.config.clusters.get(settings.cluster)?;
     let endpoints = Endpoints::follow(settings.cluster, cluster, &plan.stats, &plan.addresses);
     let sender = Sender::new(Settings {
@@ -151,6 +155,7 @@ fn delivery(
         sender,
         pace: plan.pace,
         ledger,
+        logs,
         in_flight: plan.in_flight,
         backlog: plan.to_backlog,
         rebuild: Rebuild {

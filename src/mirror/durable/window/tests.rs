@@ -111,6 +111,7 @@ impl World {
             read: false,
             seen: Tally::default(),
             pair: None,
+            sent: None,
         }
     }
 
@@ -132,7 +133,7 @@ impl World {
             return;
         }
         let kept = self.kept(place, saved);
-        if self.window.arrive(tenant, kept) == Whereto::Refused {
+        if matches!(self.window.arrive(tenant, kept), Whereto::Refused(_)) {
             self.end(place);
         }
     }
