@@ -1,10 +1,8 @@
 //! Circuit breakers of the primary's cluster under a crowd: the limits hold, nobody is forgotten in a line, and whoever
 //! leaves it holds nobody up. What Envoy answers and counts is compared in `differential/breakers.rs`.
 
-use http::Response;
 use tokio::task::JoinSet;
 
-use crate::dsl::streams::Stream;
 use crate::dsl::{Config, Gate, H2Upstream, Proxy, Reply, Request, Upstream, until};
 
 const ONE_WORKER: [&str; 2] = ["--concurrency", "1"];
@@ -12,6 +10,14 @@ const ONE_WORKER: [&str; 2] = ["--concurrency", "1"];
 fn config(primary: std::net::SocketAddr, thresholds: &str) -> Config {
     let breakers = format!("circuit_breakers: {{ thresholds: [{{ {thresholds} }}] }}");
     Config::envoy().primary(primary).entries(&breakers)
+}
+
+/// A primary that answers once the gate is open, and the proxy before it, with one worker.
+async fn held(config: impl FnOnce(std::net::SocketAddr) -> Config) -> (Gate, Upstream, Proxy) {
+    let gate = Gate::closed();
+    let primary = Upstream::answering(Reply::ok().behind(&gate)).await;
+    let proxy = Proxy::launch_with(&config(primary.address()), &ONE_WORKER).await;
+    (gate, primary, proxy)
 }
 
 async fn waiting(proxy: &Proxy, count: u64) {
@@ -33,9 +39,7 @@ fn crowd(proxy: &Proxy, size: usize) -> JoinSet<u16> {
 
 #[tokio::test]
 async fn a_crowd_shares_few_connections() {
-    let gate = Gate::closed();
-    let primary = Upstream::answering(Reply::ok().behind(&gate)).await;
-    let proxy = Proxy::launch_with(&config(primary.address(), "max_connections: 2"), &ONE_WORKER).await;
+    let (gate, primary, proxy) = held(|to| config(to, "max_connections: 2")).await;
     let answers = crowd(&proxy, 40);
     waiting(&proxy, 38).await;
     gate.open();
@@ -64,9 +68,7 @@ async fn two_workers_never_wait_for_each_other() {
 /// Its clients have gone, but the requests are complete: they are carried to their end in their turn.
 #[tokio::test]
 async fn c5_who_leaves_the_line_holds_nobody_up() {
-    let gate = Gate::closed();
-    let primary = Upstream::answering(Reply::ok().behind(&gate)).await;
-    let proxy = Proxy::launch_with(&config(primary.address(), "max_connections: 1"), &ONE_WORKER).await;
+    let (gate, primary, proxy) = held(|to| config(to, "max_connections: 1")).await;
     let mut gone = crowd(&proxy, 10);
     waiting(&proxy, 9).await;
     gone.shutdown().await;
@@ -80,10 +82,7 @@ async fn c5_who_leaves_the_line_holds_nobody_up() {
 /// Those who time out in the line leave it to the others.
 #[tokio::test]
 async fn who_waits_too_long_holds_nobody_up() {
-    let gate = Gate::closed();
-    let primary = Upstream::answering(Reply::ok().behind(&gate)).await;
-    let config = config(primary.address(), "max_connections: 1").timeout("0.5s");
-    let proxy = Proxy::launch_with(&config, &ONE_WORKER).await;
+    let (gate, _primary, proxy) = held(|to| config(to, "max_connections: 1").timeout("0.5s")).await;
     assert_eq!(crowd(&proxy, 10).join_all().await, [504; 10]);
     waiting(&proxy, 0).await;
     gate.open();
@@ -93,21 +92,7 @@ async fn who_waits_too_long_holds_nobody_up() {
 #[tokio::test]
 async fn streams_of_http2_are_waited_for_too() {
     let gate = Gate::closed();
-    let primary = H2Upstream::scripted(3, {
-        let gate = gate.clone();
-        move |request, book| {
-            let gate = gate.clone();
-            async move {
-                let held = request.uri().path() != "/first";
-                book.read(request).await;
-                if held {
-                    gate.wait().await;
-                }
-                Ok(Response::new(Stream::of([], None)))
-            }
-        }
-    })
-    .await;
+    let primary = H2Upstream::gated(3, &gate, |path| path != "/first").await;
     let config = config(primary.address(), "max_connections: 1, max_pending_requests: 17").http2("");
     let proxy = Proxy::launch_with(&config, &ONE_WORKER).await;
     // The server's limit is known once it has answered.

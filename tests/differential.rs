@@ -77,6 +77,7 @@ mod shares;
 mod sockets;
 mod tls;
 mod tls_clusters;
+mod tls_http2;
 
 /// What most requests reach.
 const BOTH: [&str; 2] = ["primary", "mirror"];

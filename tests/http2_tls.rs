@@ -1,5 +1,5 @@
 //! HTTP/2 to the primary over TLS: agreed on by ALPN, by name. What Envoy does from the same file stands in
-//! `tests/differential/tls_clusters.rs`.
+//! `tests/differential/tls_http2.rs`.
 
 use http::Version;
 

@@ -4,7 +4,7 @@ use http::{Request as H2Request, Response};
 
 use crate::dsl::frames::FrameServer;
 use crate::dsl::h2c::{Frames, H2Client, collect, next_data};
-use crate::dsl::streams::Stream;
+use crate::dsl::streams::{Stream, stream};
 use crate::dsl::wait::within;
 use crate::dsl::{Config, H2Upstream, Proxy, Request, bytes_of};
 
@@ -97,4 +97,37 @@ async fn c3_many_answers_that_are_not_read_hold_up_no_other() {
         assert_eq!(first + rest.body.len(), 1 << 20);
     }
     assert_eq!(primary.connections(), 1);
+}
+
+/// A client that does not read its answer holds up its own stream, not those of others over the same connection.
+#[tokio::test]
+async fn c3_a_client_that_does_not_read_holds_up_no_other_stream() {
+    let primary = H2Upstream::scripted(100, async |request, book| {
+        let path = book.read(request).await.head.uri.path().to_owned();
+        if path == "/large" {
+            let (feed, body) = stream();
+            for _ in 0..64 {
+                feed.data(bytes_of(1 << 20, 9));
+            }
+            return Ok(Response::new(body));
+        }
+        Ok(Response::new(Stream::of([path.into()], None)))
+    })
+    .await;
+    let config = Config::envoy().primary(primary.address()).http2("");
+    let proxy = Proxy::launch_with(&config, &ONE_WORKER).await;
+    let mut slow = proxy.client().await;
+    slow.send(Request::get("/large").bytes()).await;
+    let client = H2Client::connect(proxy.listen).await;
+    for _ in 0..20 {
+        let answer = client
+            .exchange(
+                H2Request::post("http://mimir.example/small"),
+                Frames::default().data(bytes_of(100_000, 2)),
+            )
+            .await;
+        assert_eq!(answer.body.as_ref(), b"/small");
+    }
+    let answer = slow.answer().await;
+    assert_eq!(answer.body.len(), 64 << 20);
 }

@@ -60,6 +60,7 @@ mod fields;
 mod flags;
 mod grpc;
 mod h2load;
+mod http2_pool;
 mod http2_tls;
 mod http2_upstream;
 mod http2_windows;

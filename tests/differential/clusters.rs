@@ -4,6 +4,7 @@ use crate::dsl::dns::DnsServer;
 use crate::dsl::{Client, Reply, Request, until};
 
 use super::file::File;
+use super::run::Run;
 use super::scenario::Scenario;
 use super::server::Server;
 
@@ -48,6 +49,12 @@ fn scenario_of_names(entries: &str) -> Scenario {
     Scenario::of(file(&entries, &[endpoint("named.test", "primary", "")])).server("dns", |_| names())
 }
 
+/// The cluster has one endpoint, and it is used.
+async fn one_endpoint(run: &mut Run) {
+    run.stat("cluster.primary.membership_total", 1).await;
+    run.exchange("a request", &Request::get("/x"), &["primary"]).await;
+}
+
 #[tokio::test]
 async fn dns_cluster() {
     let resolver = format!(
@@ -61,8 +68,7 @@ async fn dns_cluster() {
     );
     scenario_of_names(&kind)
         .run(async |run| {
-            run.stat("cluster.primary.membership_total", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
+            one_endpoint(run).await;
             run.stat("cluster.primary.update_success", 1).await;
         })
         .await;
@@ -72,23 +78,13 @@ async fn dns_cluster() {
 async fn dns_servers() {
     let entries = "type: STRICT_DNS, dns_resolvers: [SERVER], dns_lookup_family: V4_ONLY, respect_dns_ttl: true, \
                    dns_jitter: 0.1s, dns_failure_refresh_rate: { base_interval: 1s }";
-    scenario_of_names(entries)
-        .run(async |run| {
-            run.stat("cluster.primary.membership_total", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
-        })
-        .await;
+    scenario_of_names(entries).run(one_endpoint).await;
 }
 
 #[tokio::test]
 async fn dns_over_tcp() {
     let entries = "type: STRICT_DNS, dns_resolvers: [SERVER], dns_lookup_family: V4_ONLY, use_tcp_for_dns_lookups: true";
-    scenario_of_names(entries)
-        .run(async |run| {
-            run.stat("cluster.primary.membership_total", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
-        })
-        .await;
+    scenario_of_names(entries).run(one_endpoint).await;
 }
 
 /// The oldest spelling of them.
@@ -96,12 +92,7 @@ async fn dns_over_tcp() {
 async fn dns_resolution_config() {
     let entries = "type: STRICT_DNS, dns_lookup_family: V4_ONLY, dns_resolution_config: { resolvers: [SERVER], \
                    dns_resolver_options: { use_tcp_for_dns_lookups: true, no_default_search_domain: true } }";
-    scenario_of_names(entries)
-        .run(async |run| {
-            run.stat("cluster.primary.membership_total", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
-        })
-        .await;
+    scenario_of_names(entries).run(one_endpoint).await;
 }
 
 /// A name with two addresses is one endpoint.
@@ -115,10 +106,7 @@ async fn logical_dns() {
     );
     Scenario::of(file(&kind, &[endpoint("two.test", "primary", "")]))
         .server("dns", |_| async { DnsServer::start().await.with("two.test", &[1, 2], 30) })
-        .run(async |run| {
-            run.stat("cluster.primary.membership_total", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
-        })
+        .run(one_endpoint)
         .await;
 }
 
@@ -129,12 +117,7 @@ async fn logical_dns_of_the_system() {
         "type: LOGICAL_DNS, dns_lookup_family: V4_ONLY, typed_dns_resolver_config: {{ name: g, typed_config: {{ \
          \"@type\": {TYPE}.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig }} }}"
     );
-    Scenario::of(file(&entries, &[endpoint("localhost", "primary", "")]))
-        .run(async |run| {
-            run.stat("cluster.primary.membership_total", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
-        })
-        .await;
+    Scenario::of(file(&entries, &[endpoint("localhost", "primary", "")])).run(one_endpoint).await;
 }
 
 /// Four requests at once, on as many connections: two for each endpoint, however many workers there are.

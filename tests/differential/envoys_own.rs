@@ -2,10 +2,11 @@
 //! one, or needs a field that is refused.
 
 use crate::dsl::fault::Fault;
-use crate::dsl::{Gate, Reply, Request, bytes_of};
+use crate::dsl::{Client, Gate, Reply, Request, bytes_of};
 
 use super::BOTH;
 use super::file::File;
+use super::run::Run;
 use super::scenario::{Scenario, refused_by_ours};
 
 /// Number, the scenario that holds it (or where it is refused), and what is asked.
@@ -109,6 +110,30 @@ fn n02_connection_pools_of_clients() {
 const WHOLE: &str = "a mirror gets whole requests or nothing";
 const HALF: &[u8] = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf";
 
+/// The primary has half a request, and of ours the mirror has nothing.
+async fn broken_off(run: &mut Run) {
+    run.broken("half", "primary").await;
+    if run.is_envoy() {
+        run.broken("half", "mirror").await;
+    }
+}
+
+/// Where there was a copy, it was cancelled.
+async fn copy_cancelled(run: &Run) {
+    let cancelled = u64::from(run.is_envoy());
+    run.stat("cluster.mirror.upstream_cx_destroy_local_with_active_rq", cancelled).await;
+}
+
+/// Half a request that gets an answer.
+async fn answered_half(run: &mut Run) -> Client {
+    let mut client = run.client().await;
+    client.send(HALF).await;
+    let answer = client.answer().await;
+    run.answered("half", Some(&answer));
+    broken_off(run).await;
+    client
+}
+
 #[tokio::test]
 async fn n03_the_client_resets() {
     Scenario::of(File::new())
@@ -116,14 +141,10 @@ async fn n03_the_client_resets() {
         .run(async |run| {
             let mut client = run.client().await;
             client.send(HALF).await;
-            run.broken("half", "primary").await;
-            if run.is_envoy() {
-                run.broken("half", "mirror").await;
-            }
+            broken_off(run).await;
             client.reset();
             run.stat("cluster.primary.upstream_cx_destroy_local_with_active_rq", 1).await;
-            run.stat("cluster.mirror.upstream_cx_destroy_local_with_active_rq", u64::from(run.is_envoy()))
-                .await;
+            copy_cancelled(run).await;
             run.stat("http.ingress.downstream_rq_rx_reset", 1).await;
             run.exchange("a marker", &Request::push("x"), &BOTH).await;
         })
@@ -136,18 +157,9 @@ async fn n04_the_primary_resets() {
         .upstream("primary", |_| Reply::raw("").early().reset())
         .differs("half / mirror", "broken off", "(absent)", WHOLE)
         .run(async |run| {
-            let mut client = run.client().await;
-            client.send(HALF).await;
-            let answer = client.answer().await;
-            run.answered("half", Some(&answer));
-            run.broken("half", "primary").await;
-            if run.is_envoy() {
-                run.broken("half", "mirror").await;
-            }
-            drop(client);
+            drop(answered_half(run).await);
             run.stat("cluster.primary.upstream_cx_destroy_remote_with_active_rq", 1).await;
-            run.stat("cluster.mirror.upstream_cx_destroy_local_with_active_rq", u64::from(run.is_envoy()))
-                .await;
+            copy_cancelled(run).await;
         })
         .await;
 }
@@ -169,18 +181,10 @@ async fn n06_the_client_stalls() {
     Scenario::of(File::new().manager("stream_idle_timeout: 0.5s"))
         .differs("half / mirror", "broken off", "(absent)", WHOLE)
         .run(async |run| {
-            let mut client = run.client().await;
-            client.send(HALF).await;
-            let answer = client.answer().await;
-            run.answered("half", Some(&answer));
-            run.broken("half", "primary").await;
-            if run.is_envoy() {
-                run.broken("half", "mirror").await;
-            }
+            let _client = answered_half(run).await;
             run.stat("http.ingress.downstream_rq_idle_timeout", 1).await;
             run.stat("cluster.primary.upstream_cx_destroy_local_with_active_rq", 1).await;
-            run.stat("cluster.mirror.upstream_cx_destroy_local_with_active_rq", u64::from(run.is_envoy()))
-                .await;
+            copy_cancelled(run).await;
         })
         .await;
 }

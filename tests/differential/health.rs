@@ -14,6 +14,7 @@ use crate::dsl::tls_server::{Showing, TlsUpstream};
 use crate::dsl::{Reply, Request, Upstream};
 
 use super::file::File;
+use super::run::Run;
 use super::scenario::Scenario;
 
 const NEVER_PANIC: &str = "common_lb_config: { healthy_panic_threshold: { value: 0 } }";
@@ -32,6 +33,11 @@ fn endpoint(server: &str, config: &str) -> String {
     )
 }
 
+/// One endpoint, checked at the server of checks.
+fn at_checks() -> [String; 1] {
+    [endpoint("primary", "port_value: <checks>")]
+}
+
 fn cluster(file: File, name: &'static str, entries: &str, endpoints: &[String]) -> File {
     let all = endpoints.join(", ");
     let assignment =
@@ -43,6 +49,12 @@ fn cluster(file: File, name: &'static str, entries: &str, endpoints: &[String]) 
 fn checked(check: &str, entries: &str, endpoints: &[String]) -> File {
     let file = File::new().policies("[]").cluster("primary", &format!("health_checks: [{{ {check} }}]"));
     cluster(file, "primary", entries, endpoints)
+}
+
+/// The primary's endpoint passes its checks, and gets a request.
+async fn healthy(run: &mut Run) {
+    run.stat("cluster.primary.membership_healthy", 1).await;
+    run.exchange("a request", &Request::get("/x"), &["primary"]).await;
 }
 
 /// Checks pass until the gate is open, and the second waits for that.
@@ -63,8 +75,7 @@ fn but_checks(what: &str) -> bool {
 
 #[tokio::test]
 async fn http_check() {
-    let file =
-        checked(&format!("{ONCE}, {READY}"), NEVER_PANIC, &[endpoint("primary", "port_value: <checks>")]);
+    let file = checked(&format!("{ONCE}, {READY}"), NEVER_PANIC, &at_checks());
     Scenario::of(file)
         .upstream("checks", |_| Reply::ok())
         .run(async |run| {
@@ -86,13 +97,12 @@ async fn what_is_asked() {
          expected_statuses: [{{ start: 201, end: 205 }}], retriable_statuses: [{{ start: 500, end: 600 }}], \
          request_headers_to_add: [{{ header: {{ key: x-scope-orgid, value: checks }} }}], codec_client_type: HTTP1 }}"
     );
-    let file = checked(&check, NEVER_PANIC, &[endpoint("primary", "port_value: <checks>")]);
+    let file = checked(&check, NEVER_PANIC, &at_checks());
     Scenario::of(file)
         .upstream("checks", |_| Reply::new(204, ""))
         .run(async |run| {
             run.arrived("a check", &["checks"]).await;
-            run.stat("cluster.primary.membership_healthy", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
+            healthy(run).await;
         })
         .await;
 }
@@ -171,7 +181,7 @@ async fn tcp_check() {
 #[tokio::test]
 async fn an_endpoint_comes_back() {
     let check = format!("{OFTEN}, no_traffic_healthy_interval: 60s, name: c, {READY}");
-    let file = checked(&check, NEVER_PANIC, &[endpoint("primary", "port_value: <checks>")]);
+    let file = checked(&check, NEVER_PANIC, &at_checks());
     Scenario::of(file)
         .replies("checks", &[Reply::new(503, ""), Reply::new(404, ""), Reply::ok()])
         .only(but_checks)
@@ -191,7 +201,7 @@ async fn intervals() {
     let check = "timeout: 5s, interval: 60s, no_traffic_interval: 0.05s, unhealthy_interval: 0.05s, \
                  unhealthy_edge_interval: 0.05s, healthy_edge_interval: 0.05s, unhealthy_threshold: 3, \
                  healthy_threshold: 4, http_health_check: { path: /ready, retriable_statuses: [{ start: 500, end: 501 }] }";
-    let file = checked(check, "", &[endpoint("primary", "port_value: <checks>")]);
+    let file = checked(check, "", &at_checks());
     let replies = [Reply::new(503, ""), Reply::new(500, ""), Reply::new(500, ""), Reply::new(503, "")];
     let replies: Vec<_> = replies.iter().cloned().cycle().take(20).chain([Reply::ok()]).collect();
     Scenario::of(file)
@@ -211,13 +221,11 @@ async fn intervals() {
 #[tokio::test]
 async fn connections_of_a_failing_endpoint_are_closed() {
     let entries = format!("{NEVER_PANIC}, close_connections_on_host_health_failure: true");
-    let file =
-        checked(&format!("{OFTEN}, {READY}"), &entries, &[endpoint("primary", "port_value: <checks>")]);
+    let file = checked(&format!("{OFTEN}, {READY}"), &entries, &at_checks());
     until_the_gate(Scenario::of(file))
         .only(but_checks)
         .run(async |run| {
-            run.stat("cluster.primary.membership_healthy", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
+            healthy(run).await;
             run.stat("cluster.primary.upstream_cx_active", 1).await;
             run.gate.open();
             run.stat("cluster.primary.membership_healthy", 0).await;
@@ -256,8 +264,7 @@ async fn names() {
         .server("dns", |_| async { DnsServer::start().await.with("named.test", &[1], 30) })
         .run(async |run| {
             run.arrived("a check", &["checks"]).await;
-            run.stat("cluster.primary.membership_healthy", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
+            healthy(run).await;
         })
         .await;
 }
@@ -312,8 +319,7 @@ async fn over_tls() {
         .server("primary", move |_| TlsUpstream::answering(showing.clone(), Reply::new(200, "ok")))
         .run(async |run| {
             run.arrived("a check", &["primary"]).await;
-            run.stat("cluster.primary.membership_healthy", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
+            healthy(run).await;
         })
         .await;
 }
@@ -326,12 +332,7 @@ async fn alt_port() {
         NEVER_PANIC,
         &[endpoint("primary", "")],
     );
-    Scenario::of(file)
-        .run(async |run| {
-            run.stat("cluster.primary.membership_healthy", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
-        })
-        .await;
+    Scenario::of(file).run(healthy).await;
 }
 
 /// v2's name for `ignore_health_on_host_removal`, which Envoy no longer has.
@@ -343,9 +344,6 @@ async fn v2_name() {
     };
     Scenario::of(file("ignore_health_on_host_removal"))
         .ours(file("drain_connections_on_host_removal"))
-        .run(async |run| {
-            run.stat("cluster.primary.membership_healthy", 1).await;
-            run.exchange("a request", &Request::get("/x"), &["primary"]).await;
-        })
+        .run(healthy)
         .await;
 }

@@ -23,11 +23,7 @@ async fn stat_prefix() {
 
 #[tokio::test]
 async fn codec_type_http1() {
-    Scenario::of(File::new().manager("codec_type: HTTP1"))
-        .run(async |run| {
-            run.exchange("a write", &Request::push("x"), &BOTH).await;
-        })
-        .await;
+    alike(File::new().manager("codec_type: HTTP1"), vec![("a write", Request::push("x"))]).await;
 }
 
 #[tokio::test]
@@ -108,11 +104,10 @@ async fn stream_idle_timeout_while_the_primary_is_silent() {
         .await;
 }
 
-#[tokio::test]
-async fn stream_idle_timeout_while_the_client_is_silent() {
+/// A client that announces a body and sends none: its answer, and what counts it.
+async fn stalled(timeout: &str, statistic: &str) {
     let bytes = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n";
-    let file = File::new().manager("stream_idle_timeout: 0.5s").policies("[]");
-    Scenario::of(file)
+    Scenario::of(File::new().manager(timeout).policies("[]"))
         .only(|what| ["status", "body"].iter().any(|end| what.ends_with(&format!("client: {end}"))))
         .run(async |run| {
             let mut client = run.client().await;
@@ -120,26 +115,19 @@ async fn stream_idle_timeout_while_the_client_is_silent() {
             let answer = client.answer().await;
             run.answered("stalled", Some(&answer));
             run.broken("stalled", "primary").await;
-            run.stat("http.ingress.downstream_rq_idle_timeout", 1).await;
+            run.stat(&format!("http.ingress.{statistic}"), 1).await;
         })
         .await;
 }
 
 #[tokio::test]
+async fn stream_idle_timeout_while_the_client_is_silent() {
+    stalled("stream_idle_timeout: 0.5s", "downstream_rq_idle_timeout").await;
+}
+
+#[tokio::test]
 async fn request_timeout() {
-    let bytes = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n";
-    let file = File::new().manager("request_timeout: 0.5s").policies("[]");
-    Scenario::of(file)
-        .only(|what| ["status", "body"].iter().any(|end| what.ends_with(&format!("client: {end}"))))
-        .run(async |run| {
-            let mut client = run.client().await;
-            client.send(bytes).await;
-            let answer = client.answer().await;
-            run.answered("stalled", Some(&answer));
-            run.broken("stalled", "primary").await;
-            run.stat("http.ingress.downstream_rq_timeout", 1).await;
-        })
-        .await;
+    stalled("request_timeout: 0.5s", "downstream_rq_timeout").await;
 }
 
 #[tokio::test]

@@ -2,17 +2,17 @@
 
 use crate::dsl::tls::Authority;
 use crate::dsl::tls_server::{Showing, TlsUpstream};
-use crate::dsl::{H2Upstream, Reply, Request};
+use crate::dsl::{Reply, Request};
 
 use super::file::File;
 use super::scenario::Scenario;
 
 const UP: &str =
     "\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
-const CA: &str = "trusted_ca: { filename: \"<dir>/ca.crt\" }";
+pub(super) const CA: &str = "trusted_ca: { filename: \"<dir>/ca.crt\" }";
 
 /// A `transport_socket` with these entries of the context and of its validation.
-fn socket(context: &str, validation: &str) -> String {
+pub(super) fn socket(context: &str, validation: &str) -> String {
     format!(
         "transport_socket: {{ name: tls, typed_config: {{ {UP}, {context} common_tls_context: {{ \
          validation_context: {{ {validation} }} }} }} }}"
@@ -32,11 +32,11 @@ fn secured(file: File, ca: &Authority) -> Scenario {
     scenario
 }
 
-fn both(primary: &str, mirror: &str) -> File {
+pub(super) fn both(primary: &str, mirror: &str) -> File {
     File::new().cluster("primary", primary).cluster("mirror", mirror)
 }
 
-async fn writes(run: &mut super::run::Run) {
+pub(super) async fn writes(run: &mut super::run::Run) {
     run.exchange("a write", &Request::push("x").host("asked.test"), &super::BOTH).await;
 }
 
@@ -223,68 +223,6 @@ async fn auto_sni() {
         )
         // Whether a connection to the mirror is used again depends on the worker.
         .only(|what| !what.ends_with("x-tls") || what.starts_with("a write"))
-        .run(async |run| {
-            run.exchange("a write", &Request::push("x").host("PRIMARY.test:80"), &super::BOTH).await;
-            run.exchange("another", &Request::push("x").host("other.test"), &["mirror"]).await;
-            run.stat("cluster.primary.ssl.fail_verify_san", 1).await;
-        })
-        .await;
-}
-
-/// A primary that is spoken to in HTTP/2, with these entries of its options; a mirror in HTTP/1.1.
-fn over_http2(context: &str, options: &str) -> Scenario {
-    const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-    let http2 = format!(
-        "typed_extension_protocol_options: {{ {OPTIONS}: {{ \"@type\": type.googleapis.com/{OPTIONS}, \
-         explicit_http_config: {{ http2_protocol_options: {{}} }}, {options} }} }}"
-    );
-    let ca = Authority::new("ca");
-    let showing = |name: &str, alpn| Showing { certificate: ca.issue(&[name]), clients: None, alpn };
-    let (primary, mirror) =
-        (showing("primary.test", vec!["h2", "http/1.1"]), showing("mirror.test", vec!["http/1.1"]));
-    let file = both(&format!("{}, {http2}", socket(context, CA)), &socket("", CA));
-    Scenario::of(file)
-        .with_file("ca.crt", ca.pem())
-        .server("primary", move |_| {
-            let showing = primary.clone();
-            async move { H2Upstream::secured(&showing).await }
-        })
-        .server("mirror", move |_| TlsUpstream::answering(mirror.clone(), Reply::ok()))
-        // Whether a connection to the mirror is used again depends on the worker.
-        .only(|what| !what.ends_with("mirror: x-tls"))
-}
-
-/// Envoy passes on what the client's connection was.
-const SCHEME: &str = "the scheme is that of the connection on which the request is made";
-
-/// ALPN offers HTTP/2, and that is what is spoken.
-#[tokio::test]
-async fn http2() {
-    over_http2("sni: primary.test,", "")
-        .differs("a write / primary: :scheme", "http", "https", SCHEME)
-        .differs("a read / primary: :scheme", "http", "https", SCHEME)
-        // One connection for both.
-        .one_worker()
-        .run(async |run| {
-            writes(run).await;
-            run.exchange("a read", &Request::get("/x"), &super::BOTH).await;
-            run.stat("cluster.primary.ssl.handshake", 1).await;
-            run.stat("cluster.primary.upstream_cx_http2_total", 1).await;
-        })
-        .await;
-}
-
-/// As over HTTP/1.1.
-#[tokio::test]
-async fn auto_sni_over_http2() {
-    over_http2("", "upstream_http_protocol_options: { auto_sni: true, auto_san_validation: true }")
-        .differs("a write / primary: :scheme", "http", "https", SCHEME)
-        .differs(
-            "another / client: connection",
-            "(absent)",
-            "close",
-            "nobody had asked for the body when the answer came, so the connection ends with it",
-        )
         .run(async |run| {
             run.exchange("a write", &Request::push("x").host("PRIMARY.test:80"), &super::BOTH).await;
             run.exchange("another", &Request::push("x").host("other.test"), &["mirror"]).await;

@@ -23,7 +23,7 @@ use super::http1::{Framing, Message};
 use super::streams::Stream;
 use super::task::Task;
 use super::tls_server::{Showing, said};
-use super::wait::until;
+use super::wait::{Gate, until};
 
 /// One request as it came in.
 #[derive(Clone)]
@@ -196,6 +196,23 @@ impl H2Upstream {
     /// Reads each request and answers it 200 with its own path.
     pub(crate) async fn echoing() -> Self {
         Self::scripted(100, echo).await
+    }
+
+    /// Reads each request and answers 200; to paths of which `held` is true once the gate is open.
+    pub(crate) async fn gated(streams: u32, gate: &Gate, held: fn(&str) -> bool) -> Self {
+        let gate = gate.clone();
+        Self::scripted(streams, move |request, book| {
+            let gate = gate.clone();
+            async move {
+                let waits = held(request.uri().path());
+                book.read(request).await;
+                if waits {
+                    gate.wait().await;
+                }
+                Ok(Response::new(Stream::of([], None)))
+            }
+        })
+        .await
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
