@@ -126,11 +126,15 @@ pub(in crate::envoy) const CLUSTER_MANAGER: &[Unsupported] = &[
     group("load_stats_config enable_deferred_cluster_creation", NO_XDS, REMOVE),
 ];
 
-pub(in crate::envoy) const BIND_CONFIG: &[Unsupported] = &[group(
-    "freebind socket_options extra_source_addresses additional_source_addresses local_address_selector",
-    "connections come from one address",
-    REMOVE,
-)];
+pub(in crate::envoy) const BIND_CONFIG: &[Unsupported] = &[
+    group(
+        "extra_source_addresses additional_source_addresses local_address_selector",
+        "connections of a cluster come from one address",
+        "remove it; write a cluster of its own for endpoints that shall be reached from another",
+    ),
+    group("freebind", "the address must be one of this machine's", REMOVE),
+    group("socket_options", "options of sockets have fields of their own", REMOVE),
+];
 
 pub(in crate::envoy) const CHECK_CONFIG: &[Unsupported] =
     &[group("hostname address", "checks go to the endpoint's address, with the check's `host`", REMOVE)];
