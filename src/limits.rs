@@ -162,6 +162,24 @@ pub(crate) const ADMIN_EXIT: Duration = Duration::from_secs(1);
 pub(crate) const ADMIN_BODY_MAX: usize = 64 << 10;
 /// Largest compiled size of a regular expression in `filter=`.
 pub(crate) const ADMIN_FILTER_BYTES: usize = 256 << 10;
+/// How often the admin thread looks at the counters for `/api/status`, ...
+pub(crate) const STATUS_EVERY: Duration = Duration::from_secs(2);
+/// ... how many of these moments it keeps (a quarter of an hour), ...
+pub(crate) const STATUS_MOMENTS: usize = 450;
+/// ... over how many of them rates are taken, and a primary's failures, ...
+pub(crate) const STATUS_RATE_MOMENTS: usize = 5;
+pub(crate) const STATUS_FAILURE_MOMENTS: usize = 30;
+/// ... and how many states of each distribution it keeps, so many moments apart: quantiles are of five minutes.
+pub(crate) const STATUS_MARKS: usize = 11;
+pub(crate) const STATUS_MARK_MOMENTS: usize = 15;
+/// Gaps of each mirror's copy that are remembered.
+pub(crate) const STATUS_GAPS: usize = 16;
+/// Former readings in which the reason of a loss is sought.
+pub(crate) const STATUS_UNMATCHED: usize = 8;
+/// A gap ends after this long without a loss.
+pub(crate) const STATUS_QUIET: Duration = Duration::from_secs(10);
+/// A copy is behind when its oldest piece has waited this long.
+pub(crate) const STATUS_BEHIND: Duration = Duration::from_secs(10);
 /// Descriptors that are never given to clients or mirrors: logs, DNS, admin, listeners, the runtime's own.
 pub(crate) const RESERVED_DESCRIPTORS: u64 = 256;
 

@@ -40,6 +40,7 @@ mod stats;
 
 mod admin;
 mod demo;
+mod status;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -69,6 +70,10 @@ fn main() -> ExitCode {
         Some(Command::Backlog(command)) => match offline::run(&command) {
             Ok(text) => say(&text),
             Err(error) => fail(&format!("backlog: {error}")),
+        },
+        Some(Command::Status(command)) => match status::run(&command) {
+            Ok(code) => code,
+            Err(error) => fail(&format!("status: {error:#}")),
         },
         Some(Command::Demo(options)) => run_demo(options),
         None => serve(&cli.serve),

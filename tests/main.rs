@@ -68,6 +68,8 @@ mod process;
 mod refusals;
 mod routing;
 mod soak;
+mod status;
+mod status_page;
 mod tls;
 mod upgrade;
 mod when_answered;

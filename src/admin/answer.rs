@@ -9,9 +9,10 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
 const NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
-/// The page loads nothing and no other site may frame its buttons.
+/// Pages load from here alone, and no other site may frame their buttons.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
 /// One answer of the admin listener.
@@ -36,6 +37,11 @@ impl Answer {
     /// 200 with a page.
     pub(crate) fn html(body: String) -> Self {
         Self { status: StatusCode::OK, content_type: HTML, body }
+    }
+
+    /// 200 with a part of a page.
+    pub(crate) fn file(media: &'static str, body: impl Into<String>) -> Self {
+        Self { status: StatusCode::OK, content_type: HeaderValue::from_static(media), body: body.into() }
     }
 
     /// 200 with JSON on one line.

@@ -9,7 +9,10 @@ use http::{Method, StatusCode};
 use super::View;
 use super::answer::Answer;
 use super::query::Query;
-use super::{absent, certs, clusters, commands, config_dump, logging, memory, mirrors, server_info, stats};
+use super::{
+    absent, certs, clusters, commands, config_dump, logging, memory, mirrors, page, server_info, stats,
+    status,
+};
 
 /// Answers from the view and the request's parameters, without waiting.
 pub(crate) type Handler = fn(&View, &Query) -> Answer;
@@ -48,10 +51,12 @@ const ENABLE: (&str, &str) = ("enable", "one of y, n");
 const BUCKETS: &str = "histogram_buckets";
 
 /// Sorted by path, the order of `/help`.
-static ENDPOINTS: [Endpoint; 37] = [
+static ENDPOINTS: [Endpoint; 38] = [
     get("/", "Admin home page", index),
     post("/allocprofiler", "allocation profiler (not in this build)", absent::allocation_profiler)
         .with(&[ENABLE]),
+    get("/api/status", "how primary and mirrors fare, for programs and the home page", status::status)
+        .with(&[("since", "milliseconds since 1970; adds what was seen every two seconds from then on")]),
     get("/certs", "print certs on machine", certs::certs),
     get("/clusters", "upstream cluster status", clusters::clusters).with(&[FILTER, FORMAT]),
     get("/config_dump", "dump the configuration in force, without secrets", config_dump::report).with(&[
@@ -126,7 +131,8 @@ static ENDPOINTS: [Endpoint; 37] = [
 /// Answers one request. `body` counts only as a form, as in Envoy: `curl -d level=debug`.
 pub(crate) fn answer(view: &View, head: &Parts, body: &[u8]) -> Answer {
     let Some(endpoint) = ENDPOINTS.iter().find(|endpoint| endpoint.path == head.uri.path()) else {
-        return Answer::error(StatusCode::NOT_FOUND, format!("invalid path. {}", help()));
+        let missing = || Answer::error(StatusCode::NOT_FOUND, format!("invalid path. {}", help()));
+        return page::part(head.uri.path()).unwrap_or_else(missing);
     };
     if endpoint.mutates && head.method != Method::POST {
         let sentence = format!("Method {} not allowed, POST required.", head.method);
@@ -173,23 +179,23 @@ fn help() -> String {
     out
 }
 
-/// `/`: the table as links and buttons.
-fn index(_: &View, _: &Query) -> Answer {
+/// `/`: the status page, below it the table as links and buttons. All addresses are relative, so that a proxy may serve
+/// this under a path of its own.
+fn index(view: &View, _: &Query) -> Answer {
     let mut rows = String::new();
     for Endpoint { path, help, mutates, .. } in &ENDPOINTS {
+        let action = match path.trim_start_matches('/') {
+            "" => ".",
+            rest => rest,
+        };
         let control = if *mutates {
-            format!("<form method=\"post\" action=\"{path}\"><button>{path}</button></form>")
+            format!("<form method=\"post\" action=\"{action}\"><button>{path}</button></form>")
         } else {
-            format!("<a href=\"{path}\">{path}</a>")
+            format!("<a href=\"{action}\">{path}</a>")
         };
         let _ = writeln!(rows, "<tr><td>{control}</td><td>{help}</td></tr>");
     }
-    Answer::html(format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>mimir-mirror</title>\n\
-         <style>body {{ font-family: sans-serif }} td {{ padding: 2px 1em }} form {{ margin: 0 }}</style>\n\
-         </head>\n<body>\n<h1>mimir-mirror {}</h1>\n<table>\n{rows}</table>\n</body>\n</html>\n",
-        env!("CARGO_PKG_VERSION"),
-    ))
+    page::page(view, &rows)
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ pub(crate) fn new() -> Fixture {
         certificates: watch::channel(Arc::from([])).1,
         listening: vec!["127.0.0.1:9900".parse().unwrap()],
         books: Arc::default(),
+        watch: Arc::default(),
         options: serde_json::json!({"concurrency": 2}),
         tags: Vec::new(),
         loggers: crate::log::Loggers::silent(),

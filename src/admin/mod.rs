@@ -7,6 +7,7 @@ mod absent;
 mod answer;
 mod books;
 mod certs;
+pub(crate) mod client;
 mod clusters;
 mod collect;
 mod commands;
@@ -17,20 +18,24 @@ mod fixture;
 mod logging;
 mod memory;
 mod mirrors;
+mod page;
 mod query;
 mod render;
 mod server;
 mod server_info;
 mod stats;
+mod status;
 #[cfg(test)]
 mod tests;
 mod thresholds;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use books::Books;
+use status::Watch;
 
 use crate::cluster::Members;
 use crate::cluster::breakers::Breakers;
@@ -40,6 +45,7 @@ use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
 
 pub(crate) use server::spawn;
+pub(crate) use status::words;
 
 /// What an operator may ask of the process. The control thread decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +100,8 @@ pub(crate) struct View {
     pub(crate) certificates: tokio::sync::watch::Receiver<Arc<[crate::tls::describe::Context]>>,
     /// What is remembered between two readings.
     pub(crate) books: Arc<Books>,
+    /// What was seen of the last minutes.
+    pub(crate) watch: Arc<Watch>,
     /// The command line, for `/server_info`.
     pub(crate) options: serde_json::Value,
     /// Labels that every metric gets.
@@ -104,4 +112,13 @@ pub(crate) struct View {
     pub(crate) generation: Generation,
     /// Commands go here.
     pub(crate) commands: mpsc::Sender<Command>,
+}
+
+impl View {
+    /// The clusters that answer clients.
+    pub(crate) fn primaries(&self) -> BTreeSet<usize> {
+        let hosts = self.config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
+        let routes = hosts.flat_map(|host| &host.routes);
+        routes.filter_map(|route| route.forward()).map(|to| to.cluster).collect()
+    }
 }

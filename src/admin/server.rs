@@ -19,13 +19,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, sleep, timeout};
 
 use super::answer::Answer;
 use super::{View, collect, endpoints};
 use crate::limits::{
     ADMIN_BODY_MAX, ADMIN_CONNECTION_LIFE, ADMIN_CONNECTIONS, ADMIN_EXIT, ADMIN_LAST_ANSWER, ADMIN_STALL,
-    HEADERS_MAX, READ_BUFFER_MAX,
+    HEADERS_MAX, READ_BUFFER_MAX, STATUS_EVERY,
 };
 use crate::stats::HttpStats;
 
@@ -57,6 +57,7 @@ async fn serve(listener: TcpListener, view: Arc<View>) {
     tokio::select! {
         () = accept(&listener, &view, &places) => {}
         () = turn_pages(&view) => {}
+        () = look(&view) => {}
         () = view.commands.closed() => {}
     }
     drop(listener);
@@ -139,6 +140,16 @@ async fn turn_pages(view: &View) {
     loop {
         interval.tick().await;
         view.books.turn(&collect::collect(view));
+    }
+}
+
+/// Looks at the counters every few seconds, for `/api/status`.
+async fn look(view: &View) {
+    let mut interval = tokio::time::interval(STATUS_EVERY);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        view.watch.look(view);
     }
 }
 

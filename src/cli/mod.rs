@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Convert(Convert),
     /// Looks at the backlog of a durable mirror, sends what is in it, or empties it.
     Backlog(Backlog),
+    /// Says whether the primary is well and each mirror's copy complete; exits with 2 if a copy is not.
+    Status(Status),
     /// Shows two clusters, a sender and the proxy between them, on this machine.
     Demo(crate::demo::Options),
 }
@@ -59,6 +61,20 @@ pub(crate) enum Spelling {
     Native,
     /// An Envoy v3 bootstrap.
     EnvoyV3,
+}
+
+/// `mimir-mirror status`
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The admin listener of the proxy to ask.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9901")]
+    pub(crate) admin: String,
+    /// Ask again every two seconds, until interrupted.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Print the JSON of /api/status, one line each time.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `mimir-mirror backlog`

@@ -149,6 +149,7 @@ impl Common {
             listening: listening.to_vec(),
             certificates: self.certificates.described.clone(),
             books: Arc::default(),
+            watch: Arc::default(),
             options: flags.report(),
             tags: tags(flags, &self.config),
             loggers: loggers.clone(),

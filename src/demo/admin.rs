@@ -4,36 +4,19 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use http::StatusCode;
+
+use crate::admin::client;
 
 /// The admin has a thread of its own and answers at once, or something is wrong with it.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// Larger than any page of a proxy with one route and two clusters.
-const MAX_PAGE: usize = 8 << 20;
 
 /// `GET` on the admin: status and text.
 ///
 /// # Errors
 /// Transport trouble, a page of more than 8 MiB, or no answer within a second.
 pub(super) async fn get(admin: SocketAddr, path: &str) -> anyhow::Result<(StatusCode, String)> {
-    let exchange = async {
-        let stream = TcpStream::connect(admin).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let request = Request::get(path).header("host", admin.to_string()).body(Empty::<Bytes>::new())?;
-        let connection = tokio::spawn(connection);
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        let page = Limited::new(answer.into_body(), MAX_PAGE).collect().await;
-        connection.abort();
-        let page = page.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
-        Ok((status, String::from_utf8_lossy(&page).into_owned()))
-    };
-    tokio::time::timeout(TIMEOUT, exchange).await?
+    client::get(&admin.to_string(), path, TIMEOUT).await
 }
 
 /// The ledger as the metrics show it, all mirrors together.

@@ -10,11 +10,12 @@
 //! - [`otlp`] pushes;
 //! - [`backlog`] is what durable delivery keeps on disk, [`tmpfs`] a disk that can be full;
 //! - [`fault`] is every bad server, [`relay`] spoils the way to a good one, [`latency`] is distance;
-//! - [`prometheus`] is the real sender and the real receiver.
+//! - [`browser`] is a real browser, [`prometheus`] is the real sender and the real receiver.
 //!
 //! Everything has its own ports and its own folder, and is stopped when its value is dropped, also by a panic.
 
 pub(crate) mod backlog;
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod clusters;
 pub(crate) mod config;

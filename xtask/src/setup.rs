@@ -16,7 +16,9 @@ use crate::shell;
 pub(crate) const ENVOY_VERSION: &str = "1.40.0";
 
 /// Programs that must be on `PATH`, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 7] = [
+    ("chromedriver", "chromium-driver"),
+    ("chromium", "chromium"),
     ("curl", "curl"),
     ("h2load", "nghttp2-client"),
     ("prometheus", "prometheus"),

@@ -1,7 +1,5 @@
 //! Mirrors: our own metrics, in Prometheus' conventions. In the text form they are `mirror.<name>.*`.
 
-use std::collections::BTreeSet;
-
 use config::model::Delivery;
 
 use super::answers;
@@ -330,12 +328,7 @@ fn attempted(view: &View, metrics: &mut Metrics) {
 /// The primaries' answers in seconds, to lay beside the mirrors'. Not in the text form, where Envoy's
 /// `external.upstream_rq_time` already has them.
 fn primary_durations(view: &View, metrics: &mut Metrics) {
-    let routes = view.config.listeners.iter().flat_map(|listener| &listener.http.virtual_hosts);
-    let primaries: BTreeSet<usize> = routes
-        .flat_map(|host| &host.routes)
-        .filter_map(|route| route.forward())
-        .map(|to| to.cluster)
-        .collect();
+    let primaries = view.primaries();
     for (index, cluster) in view.config.clusters.iter().enumerate() {
         if primaries.contains(&index) {
             metrics

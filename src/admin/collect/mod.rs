@@ -23,6 +23,8 @@ mod tls;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+pub(crate) use by_status::Answers;
+
 use super::View;
 use crate::stats::WorkerStats;
 use crate::stats::histogram::HistogramSum;
