@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::dsl::dir::Dir;
+use crate::dsl::ports::Port;
+use crate::dsl::process::Process;
 use crate::dsl::proxy::Program;
 use crate::dsl::wait::until_within;
-use crate::dsl::{Config, Proxy, Reply, Request, Upstream, until};
+use crate::dsl::{Backlog, Config, Proxy, Reply, Request, Upstream, until};
 
 /// What a mirror in trouble says.
 const COMPLAINT: &str = "ingestion rate limit of 7 exceeded";
@@ -153,4 +156,69 @@ async fn the_command_prints_what_it_was_told_or_why_nobody_told_it() {
     assert_eq!((output.status.code(), text(&output).as_str()), (Some(1), ""));
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(complaint.starts_with("status: no status from 127.0.0.1:"), "{complaint}");
+}
+
+/// On a terminal there are colours, unless they are refused; `script` lends one.
+#[tokio::test]
+async fn the_command_colours_a_terminal_unless_no_color_is_set() {
+    let [primary, mirror] = [Upstream::answering(Reply::ok()).await, Upstream::answering(Reply::ok()).await];
+    let config = Config::native().primary(primary.address()).mirror("m", mirror.address());
+    let proxy = Proxy::launch(Program::MimirMirror, &config, &[]).await;
+    let ours = Program::MimirMirror.command().get_program().to_string_lossy().into_owned();
+    for (no_color, coloured) in [("", true), ("1", false)] {
+        let mut script = std::process::Command::new("script");
+        let asked = format!("{ours} status --admin {}", proxy.admin);
+        script.args(["--quiet", "--return", "--command", &asked, "/dev/null"]).env("NO_COLOR", no_color);
+        let output = tokio::task::spawn_blocking(move || script.output()).await.unwrap().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(text(&output).contains("mirror m: "), "{output:?}");
+        assert_eq!(text(&output).contains('\x1b'), coloured, "NO_COLOR={no_color} {output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_watching_command_goes_on_when_the_proxy_is_away() {
+    let [primary, mirror] = [Upstream::answering(Reply::ok()).await, Upstream::answering(Reply::ok()).await];
+    let config = Config::native().primary(primary.address()).mirror("m", mirror.address());
+    let mut proxy = Proxy::launch(Program::MimirMirror, &config, &[]).await;
+    let mut watch = Program::MimirMirror.command();
+    watch.args(["status", "--watch", "--json", "--admin", &proxy.admin.to_string()]);
+    let dir = Dir::new("watch");
+    let shown = dir.path().join("stdout");
+    let watch = Process::spawn("watch", watch, dir);
+    let lines = || std::fs::read_to_string(&shown).unwrap_or_default().lines().count();
+    until("two answers", async || (lines() >= 2).then_some(())).await;
+    proxy.terminate().await;
+    until("a complaint", async || watch.stderr().contains("no status from").then_some(())).await;
+    let before = lines();
+    proxy.start_again().await;
+    until("another answer", async || (lines() > before).then_some(())).await;
+}
+
+/// Durable copies of a mirror that is away are late and not lost.
+#[tokio::test]
+async fn a_durable_copy_of_a_mirror_that_is_away_is_behind_and_nothing_is_missing() {
+    let (backlog, away) = (Backlog::new(), Port::reserve());
+    let primary = Upstream::answering(Reply::ok()).await;
+    let config = Config::native().primary(primary.address()).mirror("m", away.address());
+    let settings = backlog.settings();
+    let config = settings.iter().fold(config, |config, (key, value)| config.setting(key, value));
+    let proxy = Proxy::launch(Program::MimirMirror, &config, &[]).await;
+    assert_eq!(proxy.send(&Request::push("x")).await.status(), 200);
+    let behind = until_within(PATIENCE, "a copy that is behind", async || {
+        let status = status(&proxy).await;
+        (status["mirrors"][0]["state"] == "behind").then_some(status)
+    })
+    .await;
+    let one = &behind["mirrors"][0];
+    assert_eq!(
+        (&one["complete"], &one["missing_copies"], &one["gaps"]),
+        (&false.into(), &0.into(), &Value::Array(vec![]))
+    );
+    assert_eq!(
+        (&one["why"][0]["outcome"], &one["why"][0]["copies"]),
+        (&"waiting".into(), &1.into()),
+        "{one}"
+    );
+    assert!(one["backlog"]["bound_bytes"].as_u64() > Some(0), "{one}");
 }

@@ -70,7 +70,8 @@ async fn the_page_tells_healthy_slow_and_refusing_mirrors_apart() {
     browser.says("#mirror-healthy .badge", "Copy complete").await;
     browser.says("#mirror-slow .badge", "Copy complete").await;
     browser.says("#primary-primary .badge", "Well").await;
-    browser.says("#summary", "✓ Primary well, 2 of 3 copies complete").await;
+    browser.says("#well", "✓ Primary well").await;
+    browser.says("#copies", "✗ 2 of 3 copies complete").await;
     browser.says("#glance", "✓ primary\n✓ healthy\n✓ slow\n✗ refusing").await;
     browser.says("#mirror-refusing .tables", "failed/connect_failed").await;
     let latency = browser.text("#mirror-slow dl div:nth-child(3)").await;

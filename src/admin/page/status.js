@@ -108,7 +108,8 @@ function mirror(side, now) {
   judge(one, tone, side.paused ? `${word} (paused)` : word, side.since_ms, now);
   const named = (why) => [why.outcome, why.reason].filter(Boolean).join("/");
   reasons(one.why, side.why.map((why) => `${count(why.copies)} × ${named(why)}: ${why.meaning}`));
-  const words = side.complete ? null : side.last_refusal;
+  // What it said before all this is no reason of it.
+  const words = side.complete || side.last_refusal?.at_ms < side.since_ms ? null : side.last_refusal;
   one.quote.hidden = !words;
   if (words) say(one.quote, `It said at ${clock(words.at_ms)}: ${words.status ?? "no answer"} ${words.text}`);
   one.pause.hidden = side.paused || !last.process.writes_allowed;
@@ -219,9 +220,14 @@ function show(status) {
   const complete = status.mirrors.filter((side) => side.complete).length;
   const all = status.mirrors.length;
   const copies = all === 0 ? "no mirror" : `${complete} of ${all} ${all === 1 ? "copy" : "copies"} complete`;
-  say($("summary"), `${status.well ? "✓ Primary well" : "✗ Primary not well"}, ${copies}`);
-  $("summary").className = status.well && status.complete ? "good" : "bad";
+  verdict($("well"), status.well, status.well ? "Primary well" : "Primary not well");
+  verdict($("copies"), status.complete, copies);
   document.title = `${status.well && status.complete ? "✓" : "✗"} mimir-mirror`;
+}
+
+function verdict(element, good, words) {
+  element.className = good ? "good" : "bad";
+  say(element, `${good ? "✓" : "✗"} ${words}`);
 }
 
 async function ask() {

@@ -5,6 +5,7 @@
 //! was lost for a while; the last gaps are kept, since they are what has to be filled in by hand.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -17,7 +18,10 @@ pub(super) type Outcomes = [u64; Outcome::ALL.len()];
 /// A mirror's counters at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
+    /// For people: it may be set back.
     pub(super) at_ms: u64,
+    /// Since the start, by a clock that only goes on.
+    pub(super) up: Duration,
     /// Copies that were booked, those of an earlier process included.
     pub(super) booked: u64,
     pub(super) taken: u64,
@@ -78,6 +82,7 @@ pub(super) struct Copy {
     gaps: VecDeque<Gap>,
     is_open: bool,
     taken_at_loss: u64,
+    lost_at: Duration,
 }
 
 impl Copy {
@@ -92,6 +97,7 @@ impl Copy {
             gaps: VecDeque::new(),
             is_open: false,
             taken_at_loss: 0,
+            lost_at: Duration::ZERO,
         }
     }
 
@@ -133,12 +139,11 @@ impl Copy {
         }
         self.missing = now.missing;
         self.taken_at_loss = now.taken;
+        self.lost_at = now.up;
     }
 
     fn is_well_again(&self, now: &Reading) -> bool {
-        let quiet = STATUS_QUIET.as_millis() as u64;
-        let lost_ms = self.gaps.back().map_or(0, |gap| gap.to_ms);
-        now.taken > self.taken_at_loss && now.at_ms.saturating_sub(lost_ms) >= quiet
+        now.taken > self.taken_at_loss && now.up.saturating_sub(self.lost_at) >= STATUS_QUIET
     }
 
     fn judge_lag(&mut self, now: &Reading) {
@@ -218,7 +223,15 @@ mod tests {
     impl Mirror {
         fn new() -> Self {
             let outcomes = [0; Outcome::ALL.len()];
-            let now = Reading { at_ms: START, booked: 0, taken: 0, missing: 0, outcomes, lag_ms: 0 };
+            let now = Reading {
+                at_ms: START,
+                up: Duration::ZERO,
+                booked: 0,
+                taken: 0,
+                missing: 0,
+                outcomes,
+                lag_ms: 0,
+            };
             Self { copy: Copy::new(START), now }
         }
 
@@ -226,6 +239,7 @@ mod tests {
         fn pass(&mut self, taken: u64, lost: &[(Outcome, u64)]) -> (State, u64) {
             let n: u64 = lost.iter().map(|(_, n)| n).sum();
             self.now.at_ms += 2000;
+            self.now.up += Duration::from_secs(2);
             self.now.booked += taken + n;
             self.now.taken += taken;
             self.now.missing += n;
@@ -314,6 +328,15 @@ mod tests {
         assert_eq!(mirror.pass(0, &[]), (State::Behind, 44_000));
         mirror.now.lag_ms = 5;
         assert_eq!(mirror.pass(1, &[]), (State::Complete, 68_000));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_delays_nothing() {
+        let mut mirror = Mirror::new();
+        mirror.pass(5, &[(Outcome::FailedReset, 1)]);
+        mirror.now.at_ms -= 1_000_000;
+        mirror.pass_quietly(1, 5);
+        assert_eq!(mirror.copy.state(), State::Complete);
     }
 
     #[test]

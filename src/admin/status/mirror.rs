@@ -1,14 +1,18 @@
 //! One mirror: its counters as a [`Reading`], and all that is told of it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use config::model::{Delivery, Mirror as Settings};
 use serde_json::{Value, json};
 
-use super::copy::{Copy, Outcomes, Reading};
+use super::copy::{Copy, Outcomes, Reading, State};
 use super::history::{Column, History};
 use super::latency::Latency;
 use super::meaning;
 use crate::admin::View;
 use crate::limits::STATUS_RATE_MOMENTS;
+use crate::mirror::send::pace::Pace;
 use crate::stats::histogram::HistogramSum;
 use crate::stats::mirror::Outcome;
 use crate::stats::pairs::Class;
@@ -50,8 +54,8 @@ impl Mirror {
     }
 
     /// Reads its counters and judges.
-    pub(super) fn look(&mut self, sums: MirrorSums<'_>, at_ms: u64, seconds: f64) {
-        let now = reading(sums, at_ms);
+    pub(super) fn look(&mut self, sums: MirrorSums<'_>, at_ms: u64, up: Duration, seconds: f64) {
+        let now = reading(sums, at_ms, up);
         let missing = self.copy.missing();
         self.copy.see(&now);
         let [booked, taken] = self.before;
@@ -74,7 +78,7 @@ impl Mirror {
 
     pub(super) fn json(&self, view: &View, index: usize, settings: &Settings) -> Value {
         let sums = view.stats.mirror(index);
-        let pace = view.paces.get(index);
+        let pace = view.paces.get(index).map(Arc::as_ref);
         let rate = |column| self.history.rate(column, STATUS_RATE_MOMENTS);
         json!({
             "name": settings.name,
@@ -82,7 +86,7 @@ impl Mirror {
             "complete": self.copy.state().is_complete(),
             "state": self.copy.state().name(),
             "since_ms": self.copy.since_ms(),
-            "why": self.copy.why(),
+            "why": self.why(pace, sums.pending()),
             "last_refusal": last_refusal(sums),
             "paused": pace.is_some_and(|pace| pace.is_held()),
             "limited": pace.is_some_and(|pace| !pace.is_free()),
@@ -103,9 +107,24 @@ impl Mirror {
             "status_pairs": pairs(sums),
         })
     }
+
+    /// Why copies are lost, or what they wait for.
+    fn why(&self, pace: Option<&Pace>, pending: u64) -> Value {
+        if self.copy.state() != State::Behind {
+            return self.copy.why();
+        }
+        let (reason, meaning) = match pace {
+            Some(pace) if pace.is_held() => ("paused", "An operator has paused the mirror."),
+            Some(pace) if !pace.is_free() => {
+                ("limited", "The mirror fails or asks for time, so that fewer copies are sent at once.")
+            }
+            _ => ("slow", "The mirror takes copies more slowly than they come."),
+        };
+        json!([{"outcome": "waiting", "reason": reason, "copies": pending, "meaning": meaning}])
+    }
 }
 
-fn reading(sums: MirrorSums<'_>, at_ms: u64) -> Reading {
+fn reading(sums: MirrorSums<'_>, at_ms: u64, up: Duration) -> Reading {
     // What is subtracted is read last, so that a reading in full flight never finds too much missing.
     let lost = Class::ALL.into_iter().filter(|primary| may_have_taken(*primary)).flat_map(|primary| {
         let others = Class::ALL.into_iter().filter(|secondary| *secondary != Class::Success);
@@ -116,6 +135,7 @@ fn reading(sums: MirrorSums<'_>, at_ms: u64) -> Reading {
     let of = |outcome: Outcome| outcomes.get(outcome as usize).copied().unwrap_or_default();
     Reading {
         at_ms,
+        up,
         booked: sums.sum(|mirror| mirror.received.get() + mirror.recovered.get()),
         taken: of(Outcome::Delivered) + of(Outcome::Deduplicated) + of(Outcome::Repeated),
         missing: lost.saturating_sub(of(Outcome::Repeated)),

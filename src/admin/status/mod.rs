@@ -13,6 +13,7 @@ mod primary;
 pub(crate) mod words;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -32,6 +33,7 @@ pub(crate) struct Watch(Mutex<Option<Seen>>);
 #[derive(Debug)]
 struct Seen {
     at_ms: u64,
+    up: Duration,
     primaries: Vec<(usize, Primary)>,
     mirrors: Vec<Mirror>,
 }
@@ -41,19 +43,18 @@ impl Seen {
         let at_ms = started_ms(view);
         let primaries = view.primaries().into_iter().map(|cluster| (cluster, Primary::new(cluster, at_ms)));
         let mirrors = view.config.mirrors.iter().map(|_| Mirror::new(at_ms));
-        Self { at_ms, primaries: primaries.collect(), mirrors: mirrors.collect() }
+        Self { at_ms, up: Duration::ZERO, primaries: primaries.collect(), mirrors: mirrors.collect() }
     }
 
     fn look(&mut self, view: &View) {
-        let at_ms = unix_ms();
-        // A clock that was set back makes no time negative.
-        let seconds = (at_ms.saturating_sub(self.at_ms).max(1)) as f64 / 1000.0;
-        self.at_ms = at_ms;
+        let (at_ms, up) = (unix_ms(), view.stats.started.elapsed());
+        let seconds = up.saturating_sub(self.up).as_secs_f64().max(0.001);
+        (self.at_ms, self.up) = (at_ms, up);
         for (_, primary) in &mut self.primaries {
             primary.look(view, at_ms, seconds);
         }
         for (index, mirror) in self.mirrors.iter_mut().enumerate() {
-            mirror.look(view.stats.mirror(index), at_ms, seconds);
+            mirror.look(view.stats.mirror(index), at_ms, up, seconds);
         }
     }
 

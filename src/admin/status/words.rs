@@ -94,7 +94,9 @@ fn mirror(one: &Value, now: f64, style: Style, out: &mut String) {
             &format!("{} {}: {}", count(&why["copies"]), name.trim_end_matches('/'), clean(&why["meaning"])),
         );
     }
-    if one["complete"] != true && one["last_refusal"].is_object() {
+    // What it said before all this is no reason of it.
+    let recent = number(&one["last_refusal"]["at_ms"]) >= number(&one["since_ms"]);
+    if one["complete"] != true && one["last_refusal"].is_object() && recent {
         line(out, "it said", &refusal(&one["last_refusal"], now));
     }
     let rates = [&one["received_per_second"], &one["taken_per_second"], &one["missing_per_second"]].map(rate);
