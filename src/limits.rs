@@ -17,6 +17,11 @@ pub(crate) const COPY_OVERHEAD: u64 = 1 << 10;
 /// Most headers of a request or answer (Envoy's default).
 pub(crate) const HEADERS_MAX: usize = 100;
 
+/// Requests of one client's connection that are considered at least before it is closed for resetting half of them
+/// (Envoy's default of `overload.premature_reset_total_stream_count`).
+pub(crate) const RESETS_CONSIDERED: u64 = 500;
+/// A reset of a request without an answer is premature before this age (Envoy counts whole seconds, and up to one).
+pub(crate) const PREMATURE_RESET: Duration = Duration::from_secs(2);
 /// How long a client's connection that has reached its age waits for an answer that says so, before it is closed
 /// (Envoy's `drain_timeout`).
 pub(crate) const RETIRING: Duration = Duration::from_secs(5);

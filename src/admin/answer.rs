@@ -1,7 +1,9 @@
 //! What an endpoint answers: status, content type, body. How it travels is the server's business.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 
@@ -68,6 +70,9 @@ impl From<Answer> for Response<Full<Bytes>> {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, answer.content_type);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, max-age=0"));
+        if answer.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         headers.insert(NOSNIFF, HeaderValue::from_static("nosniff"));
         if is_page {
             headers.insert(CONTENT_SECURITY_POLICY, POLICY);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use http::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
@@ -10,8 +10,8 @@ use super::View;
 use super::answer::Answer;
 use super::query::Query;
 use super::{
-    absent, certs, clusters, commands, config_dump, logging, memory, mirrors, page, server_info, stats,
-    status,
+    absent, access, certs, clusters, commands, config_dump, logging, memory, mirrors, page, server_info,
+    stats, status,
 };
 
 /// Answers from the view and the request's parameters, without waiting.
@@ -130,6 +130,9 @@ static ENDPOINTS: [Endpoint; 38] = [
 
 /// Answers one request. `body` counts only as a form, as in Envoy: `curl -d level=debug`.
 pub(crate) fn answer(view: &View, head: &Parts, body: &[u8]) -> Answer {
+    if let Some(refusal) = access::refusal(view.config.admin.as_ref(), head) {
+        return refusal;
+    }
     let Some(endpoint) = ENDPOINTS.iter().find(|endpoint| endpoint.path == head.uri.path()) else {
         let missing = || Answer::error(StatusCode::NOT_FOUND, format!("invalid path. {}", help()));
         return page::part(head.uri.path()).unwrap_or_else(missing);
@@ -137,9 +140,6 @@ pub(crate) fn answer(view: &View, head: &Parts, body: &[u8]) -> Answer {
     if endpoint.mutates && head.method != Method::POST {
         let sentence = format!("Method {} not allowed, POST required.", head.method);
         return Answer::error(StatusCode::METHOD_NOT_ALLOWED, sentence);
-    }
-    if head.method == Method::POST && is_cross_site(&head.headers) {
-        return Answer::error(StatusCode::FORBIDDEN, "requests from other sites' pages are refused\n");
     }
     (endpoint.answer)(view, &query(head, body))
 }
@@ -151,19 +151,6 @@ fn query(head: &Parts, body: &[u8]) -> Query {
         Ok(form) if query.is_empty() && is_form => Query::parse(form.trim()),
         _ => query,
     }
-}
-
-/// Whether a browser sent this from a page that is not ours. Browsers add `Origin` to every POST and
-/// `Sec-Fetch-Site` to every request; tools like curl add neither.
-fn is_cross_site(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).map_or(&b""[..], |host| host.as_bytes());
-    let is_own = |origin: &[u8]| {
-        let rest = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
-        rest.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
-    };
-    let is_ours = |site: &[u8]| matches!(site, b"same-origin" | b"none");
-    !headers.get_all(ORIGIN).iter().all(|origin| is_own(origin.as_bytes()))
-        || !headers.get_all("sec-fetch-site").iter().all(|site| is_ours(site.as_bytes()))
 }
 
 /// `/help`, and the end of a 404.
@@ -215,31 +202,5 @@ mod tests {
             "{help}"
         );
         assert!(help.contains("\n  /quitquitquit (POST): "), "{help}");
-    }
-
-    #[test]
-    fn only_our_own_pages_and_tools_may_post() {
-        let site = |pairs: &[(&str, &str)]| {
-            let headers = pairs.iter().map(|(name, value)| {
-                (name.parse::<http::HeaderName>().unwrap(), value.parse::<http::HeaderValue>().unwrap())
-            });
-            is_cross_site(&headers.collect())
-        };
-        assert!(!site(&[("host", "admin:9901")]));
-        assert!(!site(&[
-            ("host", "admin:9901"),
-            ("origin", "http://Admin:9901"),
-            ("sec-fetch-site", "same-origin")
-        ]));
-        assert!(site(&[("host", "admin:9901"), ("origin", "http://evil.example")]));
-        assert!(site(&[("host", "admin:9901"), ("origin", "http://admin:9901.evil.example")]));
-        assert!(site(&[("host", "admin:9901"), ("origin", "null")]));
-        assert!(site(&[("host", "admin:9901"), ("sec-fetch-site", "cross-site")]));
-        assert!(site(&[
-            ("host", "admin:9901"),
-            ("origin", "http://admin:9901"),
-            ("sec-fetch-site", "same-site")
-        ]));
-        assert!(site(&[("origin", "http://evil.example")]));
     }
 }

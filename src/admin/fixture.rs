@@ -56,6 +56,7 @@ pub(crate) fn new() -> Fixture {
         config: Arc::new(config),
         lifecycle: Arc::new(lifecycle),
         endpoints,
+        materials: watch::channel(Arc::default()).1,
         certificates: watch::channel(Arc::from([])).1,
         listening: vec!["127.0.0.1:9900".parse().unwrap()],
         books: Arc::default(),

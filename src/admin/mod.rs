@@ -4,6 +4,7 @@
 //! [`Command`]s for the control thread. Runs on a thread of its own: a scrape never delays a request.
 
 mod absent;
+mod access;
 mod answer;
 mod books;
 mod certs;
@@ -44,6 +45,7 @@ use crate::log::Loggers;
 use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
 
+pub(crate) use access::is_exposed;
 pub(crate) use server::spawn;
 pub(crate) use status::words;
 
@@ -96,6 +98,8 @@ pub(crate) struct View {
     pub(crate) paces: Vec<Arc<Pace>>,
     /// Where the listeners really bound (port 0 resolved). Index = listener.
     pub(crate) listening: Vec<std::net::SocketAddr>,
+    /// How its clients' TLS ends, if they have any.
+    pub(crate) materials: tokio::sync::watch::Receiver<Arc<crate::tls::Materials>>,
     /// The certificates in use.
     pub(crate) certificates: tokio::sync::watch::Receiver<Arc<[crate::tls::describe::Context]>>,
     /// What is remembered between two readings.

@@ -28,6 +28,7 @@ use crate::limits::{
     HEADERS_MAX, READ_BUFFER_MAX, STATUS_EVERY,
 };
 use crate::stats::HttpStats;
+use crate::tls::Stream;
 
 /// Pause after a failed accept, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -86,6 +87,7 @@ async fn connection(stream: TcpStream, view: Arc<View>, _place: OwnedSemaphorePe
         return;
     }
     let open = Open::begin(&view.stats.admin);
+    let Some(stream) = secure(stream, &view).await else { return };
     let service = service_fn(|request| counted(&view, request));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -103,6 +105,15 @@ async fn connection(stream: TcpStream, view: Arc<View>, _place: OwnedSemaphorePe
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "admin connection");
+    }
+}
+
+/// Ends the client's TLS, if the admin has any.
+async fn secure(stream: TcpStream, view: &View) -> Option<Stream> {
+    let server = view.materials.borrow().admin.clone();
+    match server {
+        Some(server) => server.accept(stream, &view.stats.admin.tls).await.map(|accepted| accepted.stream),
+        None => Some(Stream::Plain(stream)),
     }
 }
 

@@ -35,6 +35,12 @@ pub(crate) struct Serve {
     /// Without a file: where the admin listens [default: 127.0.0.1:9901].
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin: Option<String>,
+    /// The admin does what it is asked wherever it listens, not on loopback alone; overrides the file.
+    #[arg(long)]
+    pub(crate) admin_writes: bool,
+    /// Whoever asks the admin has to show the token in this file (`Authorization: Bearer`); overrides the file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_token_file: Option<String>,
     /// Worker threads [default: one for each core].
     #[arg(long, value_name = "N")]
     pub(crate) concurrency: Option<usize>,
@@ -128,6 +134,8 @@ impl Serve {
                 mirrors: self.mirror.clone(),
                 listen: self.listen.clone(),
                 admin: self.admin.clone(),
+                admin_writes: self.admin_writes,
+                admin_token_file: self.admin_token_file.clone(),
                 service_node: self.service_node.clone(),
                 service_cluster: self.service_cluster.clone(),
                 service_zone: self.service_zone.clone(),

@@ -147,6 +147,7 @@ impl Common {
             breakers: self.breakers.clone(),
             paces: self.paces.clone(),
             listening: listening.to_vec(),
+            materials: self.certificates.materials.clone(),
             certificates: self.certificates.described.clone(),
             books: Arc::default(),
             watch: Arc::default(),
@@ -198,11 +199,11 @@ fn start_admin(listener: TcpListener, view: View, flags: &Serve) -> std::io::Res
     {
         tracing::error!(path = %path.display(), %error, "cannot write the admin's address to the file");
     }
-    if !address.ip().is_loopback() {
+    if view.config.admin.as_ref().is_some_and(admin::is_exposed) {
         tracing::warn!(
             %address,
             "the admin interface is open to the network: anyone who reaches it can stop this proxy; \
-             bind it to 127.0.0.1 or keep it behind a firewall"
+             bind it to 127.0.0.1, ask for a token (--admin-token-file) or keep it behind a firewall"
         );
     }
     admin::spawn(listener, view)

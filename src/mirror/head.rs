@@ -7,11 +7,30 @@
 use std::io::Write;
 
 use config::model::{CopyHost, HeaderMutation, MirrorPolicy};
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST,
+    MAX_FORWARDS, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
 const ENVOY_INTERNAL: HeaderName = HeaderName::from_static("x-envoy-internal");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// As hyper's encoder has it.
+const NO_TRAILERS: [HeaderName; 12] = [
+    AUTHORIZATION,
+    CACHE_CONTROL,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    HOST,
+    MAX_FORWARDS,
+    SET_COOKIE,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+];
 
 /// How a copy's body is delimited: as the primary's was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +108,13 @@ pub(super) fn finish(head: &mut Vec<u8>, framing: Framing, len: u64) {
         Framing::Chunked => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
     head.extend_from_slice(b"\r\n");
+}
+
+/// The trailers that a copy has: those that may stand there at all (RFC 9110, section 6.5.1). What frames, routes or
+/// describes a message belongs into its head, and the HTTP library lets none of it through to the primary.
+pub(super) fn trailers(received: &HeaderMap) -> HeaderMap {
+    let allowed = received.iter().filter(|(name, _)| !NO_TRAILERS.contains(name));
+    allowed.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// What stands after a chunked body: the last chunk, trailers, the empty line.

@@ -19,7 +19,7 @@ use super::Mirrors;
 use super::body::CopyBody;
 pub(crate) use super::hand_over::Unsaved;
 use super::hand_over::{Collected, Complete, Trailing};
-use super::head::Framing;
+use super::head::{self, Framing};
 use super::ledger::Outcome;
 pub(crate) use super::leg::Facts;
 use super::leg::Leg;
@@ -112,7 +112,7 @@ impl Tap {
     pub(crate) fn finish(&mut self, trailers: Option<&HeaderMap>) {
         let Some(collector) = self.collector.take() else { return };
         let Collector { mirrors, legs, body, received, request, .. } = *collector;
-        let (len, trailers) = (body.len(), trailers.cloned());
+        let (len, trailers) = (body.len(), trailers.map(head::trailers));
         let complete = Complete { len, received, chunks: body.finish(), trailers, request };
         let is_later =
             |leg: &Leg| mirrors.target(leg.mirror).is_some_and(|t| t.settings.when == When::Answered);

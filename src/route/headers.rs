@@ -13,8 +13,8 @@ use config::model::{ClientHttp, Conventions, EnvoyConventions, Underscores};
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request, response};
 
-use super::client_certificate;
 use super::reply::LocalReply;
+use super::{client_certificate, target};
 use crate::tls::Secured;
 pub(crate) use envoy::{EXPECTED_TIMEOUT, Source, add_route_headers, request_id_told};
 
@@ -49,7 +49,7 @@ pub(crate) fn to_upstream(head: &mut request::Parts, received: Received<'_>) -> 
         return Err(LocalReply::HeadersTooLarge);
     }
     check_underscores(&mut head.headers, received.protocols.underscores)?;
-    set_host(head)?;
+    target::settle(head)?;
     let envoy = match received.conventions {
         Conventions::Envoy(envoy) => Some(envoy),
         Conventions::None => None,
@@ -142,18 +142,6 @@ fn head_size(head: &request::Parts) -> usize {
     target + fields.sum::<usize>()
 }
 
-/// `Host` from the target where the target names one (absolute-form, HTTP/2's `:authority`), as RFC 9112 asks.
-fn set_host(head: &mut request::Parts) -> Result<(), LocalReply> {
-    let authority = head.uri.authority().map(|authority| {
-        let text = authority.as_str();
-        text.rsplit_once('@').map_or(text, |(_, host)| host)
-    });
-    if let Some(host) = authority.and_then(|host| HeaderValue::from_str(host).ok()) {
-        head.headers.insert(HOST, host);
-    }
-    if head.headers.contains_key(HOST) { Ok(()) } else { Err(LocalReply::MissingHost) }
-}
-
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     *name == CONNECTION || *name == UPGRADE || *name == KEEP_ALIVE || *name == PROXY_CONNECTION
 }
@@ -213,14 +201,27 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// The same length may have been said twice, over HTTP/2; the HTTP library has refused different ones.
+fn one_length(headers: &mut HeaderMap) -> Result<(), LocalReply> {
+    let lengths = headers.get_all(CONTENT_LENGTH).iter();
+    if lengths.count() > 1
+        && let Some(length) = headers.get(CONTENT_LENGTH).cloned()
+    {
+        headers.insert(CONTENT_LENGTH, length);
+    }
+    Ok(())
+}
+
 /// A length stays a length, chunked stays chunked, and a body without either (HTTP/2) becomes chunked. Said
 /// explicitly, or the HTTP library would send no body with a GET of unknown length.
 fn set_framing(headers: &mut HeaderMap, has_body: bool) -> Result<(), LocalReply> {
-    match headers.get(TRANSFER_ENCODING) {
-        Some(coding) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {}
-        Some(_) => return Err(LocalReply::UnknownTransferCoding),
-        None if has_body && !headers.contains_key(CONTENT_LENGTH) => {}
-        None => return Ok(()),
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {}
+        // "chunked" twice may be read as chunks in chunks.
+        (Some(_), _) => return Err(LocalReply::UnknownTransferCoding),
+        (None, _) if has_body && !headers.contains_key(CONTENT_LENGTH) => {}
+        (None, _) => return one_length(headers),
     }
     headers.insert(TRANSFER_ENCODING, CHUNKED);
     Ok(())

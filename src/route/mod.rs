@@ -13,6 +13,7 @@ mod redirect;
 pub(crate) mod reply;
 mod request_id;
 pub(crate) mod rewrite;
+mod target;
 pub(crate) mod targets;
 #[cfg(test)]
 mod tests;

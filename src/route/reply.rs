@@ -19,6 +19,10 @@ pub(crate) enum LocalReply {
     NoRoute,
     /// No `Host`.
     MissingHost,
+    /// More than one `Host`, or one that is no host.
+    BadHost,
+    /// A target that is no origin's resource.
+    BadTarget,
     /// A transfer coding other than chunked.
     UnknownTransferCoding,
     /// HTTP/1.0.
@@ -51,7 +55,7 @@ impl LocalReply {
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::MissingHost | Self::Underscore => StatusCode::BAD_REQUEST,
+            Self::MissingHost | Self::BadHost | Self::BadTarget | Self::Underscore => StatusCode::BAD_REQUEST,
             Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::OldVersion => StatusCode::UPGRADE_REQUIRED,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -73,6 +77,8 @@ impl LocalReply {
         match self {
             Self::NoRoute => (Flags::NO_ROUTE, "route_not_found"),
             Self::MissingHost => (NONE, "missing_host_header"),
+            Self::BadHost => (Flags::DOWNSTREAM_PROTOCOL, "http.invalid_authority"),
+            Self::BadTarget => (Flags::DOWNSTREAM_PROTOCOL, "http1.invalid_url"),
             Self::Underscore => (Flags::DOWNSTREAM_PROTOCOL, "http1.unexpected_underscore"),
             Self::UnknownTransferCoding => (Flags::DOWNSTREAM_PROTOCOL, "http1.invalid_transfer_encoding"),
             Self::OldVersion => (NONE, "low_version"),
@@ -114,7 +120,7 @@ impl LocalReply {
     fn body(self) -> String {
         match self {
             Self::NoRoute | Self::MissingHost | Self::Upgrade => String::new(),
-            Self::Underscore => "Bad Request".to_owned(),
+            Self::BadHost | Self::BadTarget | Self::Underscore => "Bad Request".to_owned(),
             Self::UnknownTransferCoding => "Not Implemented".to_owned(),
             Self::BadRewrite => "the route rewrites this path to something that is no path".to_owned(),
             Self::OldVersion => "Upgrade Required".to_owned(),

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::accept::Accepted;
 use super::io::{ClientIo, OpenTls, Order, Watched};
+use super::resets::{Resets, Resettable};
 use crate::exchange::{Client, Core, Departure, Detached, exchange};
 use crate::executor::LocalExecutor;
 use crate::limits;
@@ -93,6 +94,7 @@ impl Connections {
         let core = Rc::clone(&self.core);
         let listener = watched.listener;
         let own = Rc::clone(&watched);
+        let resets = Rc::<Resets>::default();
         let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
         let service = service_fn(move |request| {
             let departure = Rc::<Departure>::default();
@@ -107,7 +109,9 @@ impl Connections {
                 departure: Rc::clone(&departure),
                 retiring: Rc::clone(&own.retiring),
             };
-            Detached::new(exchange(Rc::clone(&core), client, request), departure)
+            let exchange = Detached::new(exchange(Rc::clone(&core), client, request), departure);
+            let watched = Rc::clone(&own);
+            Resettable::new(exchange, Rc::clone(&resets), move || watched.reset_too_often())
         });
         let io = TokioIo::new(ClientIo::new(stream, Rc::clone(&watched)));
         let mut connection = pin!(builder.serve_connection(io, service));

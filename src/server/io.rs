@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::preface::Preface;
 use crate::limits;
 use crate::stats::tls::TlsStats;
 use crate::stats::{HttpStats, WorkerStats};
@@ -122,6 +123,15 @@ impl Watched {
         is_over
     }
 
+    /// Its client opens streams only to reset them.
+    pub(super) fn reset_too_often(&self) {
+        // Over HTTP/1.1 the connection is gone with its request.
+        if self.is_h2.get() {
+            self.http().inspect(|http| http.rq_too_many_premature_resets.inc());
+            self.order(Order::Kill);
+        }
+    }
+
     /// How old the connection is.
     pub(super) fn age(&self) -> Duration {
         self.accepted.elapsed()
@@ -145,12 +155,10 @@ impl Watched {
         order
     }
 
-    fn received(&self, bytes: &[u8], first: bool) {
+    /// `speaks_h2`: at the moment when it shows.
+    fn received(&self, bytes: &[u8], speaks_h2: Option<bool>) {
         let now = self.clock.get();
         self.moved.set(now);
-        if first {
-            self.is_h2.set(bytes.starts_with(b"PRI"));
-        }
         if self.active.get() > 0 {
             self.head_since.set(None);
         } else if self.head_since.get().is_none() {
@@ -158,8 +166,8 @@ impl Watched {
         }
         if let Some(http) = self.http() {
             http.cx_rx_bytes_total.add(bytes.len() as u64);
-            if first {
-                let is_h2 = self.is_h2.get();
+            if let Some(is_h2) = speaks_h2 {
+                self.is_h2.set(is_h2);
                 self.began.set(Some(is_h2));
                 let (total, active) = if is_h2 {
                     (&http.cx_http2_total, &http.cx_http2_active)
@@ -216,12 +224,12 @@ impl Drop for OpenTls<'_> {
 pub(super) struct ClientIo {
     stream: Stream,
     watched: Rc<Watched>,
-    first: bool,
+    preface: Preface,
 }
 
 impl ClientIo {
     pub(super) fn new(stream: Stream, watched: Rc<Watched>) -> Self {
-        Self { stream, watched, first: true }
+        Self { stream, watched, preface: Preface::default() }
     }
 }
 
@@ -239,8 +247,8 @@ impl AsyncRead for ClientIo {
             let ended = had_room && result.is_ready();
             self.watched.left.set(ended.then_some(self.watched.active.get() > 0));
         } else {
-            let first = std::mem::take(&mut self.first);
-            self.watched.received(read, first);
+            let speaks_h2 = self.preface.decide(read);
+            self.watched.received(read, speaks_h2);
         }
         result
     }

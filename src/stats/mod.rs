@@ -139,6 +139,8 @@ pub(crate) struct HttpStats {
     pub(crate) rq_header_timeout: Counter,
     /// The client went away before its request or answer was complete.
     pub(crate) rq_rx_reset: Counter,
+    /// Connections closed because their client opened streams only to reset them.
+    pub(crate) rq_too_many_premature_resets: Counter,
     pub(crate) no_route: Counter,
     /// Answered by a route itself, or redirected by it.
     pub(crate) rq_direct_response: Counter,

@@ -36,6 +36,8 @@ pub(crate) struct Materials {
     pub(crate) listeners: Vec<Option<Arc<Server>>>,
     /// By cluster; `None` is a plain one.
     pub(crate) clusters: Vec<Option<Arc<Client>>>,
+    /// `None` is a plain one.
+    pub(crate) admin: Option<Arc<Server>>,
 }
 
 /// Whether every certificate and key can be used.

@@ -50,6 +50,7 @@ pub(crate) enum Wanted {
 enum User {
     Listener(usize),
     Cluster(usize),
+    Admin,
 }
 
 /// The files of one listener or cluster, as they were when they were read.
@@ -98,8 +99,10 @@ impl Store {
         store.materials.listeners = config.listeners.iter().map(|_| None).collect();
         store.materials.clusters = config.clusters.iter().map(|_| None).collect();
         let clusters = (0..config.clusters.len()).map(User::Cluster);
-        let listeners = if wanted == Wanted::All { config.listeners.len() } else { 0 };
-        for user in clusters.chain((0..listeners).map(User::Listener)) {
+        let all = wanted == Wanted::All;
+        let listeners = if all { config.listeners.len() } else { 0 };
+        let admin = all.then_some(User::Admin);
+        for user in clusters.chain((0..listeners).map(User::Listener)).chain(admin) {
             let files = store.files(user);
             // Looked at before it is read: a change in between is seen at the next look.
             let files = files.into_iter().map(|path| (path.clone(), Seen::look(&path))).collect();
@@ -121,6 +124,7 @@ impl Store {
                 let tls = self.config.listeners.get(index).and_then(|listener| listener.tls.as_ref());
                 tls.map(sources_of_listener).unwrap_or_default()
             }
+            User::Admin => admin_tls(&self.config).map(sources_of_listener).unwrap_or_default(),
             User::Cluster(index) => {
                 let tls = self.config.clusters.get(index).and_then(|cluster| cluster.tls.as_ref());
                 let of = tls.map(|tls| sources(tls.certificate.as_slice(), Some(&tls.verification)));
@@ -139,6 +143,11 @@ impl Store {
                 if let Some(place) = self.materials.listeners.get_mut(index) {
                     *place = Some(Arc::new(server));
                 }
+            }
+            User::Admin => {
+                let Some(tls) = admin_tls(&self.config) else { return Ok(()) };
+                let server = Server::load(tls, &self.system).context("TLS of the admin")?;
+                self.materials.admin = Some(Arc::new(server));
             }
             User::Cluster(index) => {
                 let Some(cluster) = self.config.clusters.get(index) else { return Ok(()) };
@@ -159,6 +168,7 @@ impl Store {
                 let tls = self.config.listeners.get(index).and_then(|listener| listener.tls.as_ref());
                 tls.map(describe::listener).unwrap_or_default()
             }
+            User::Admin => admin_tls(&self.config).map(describe::listener).unwrap_or_default(),
             User::Cluster(index) => {
                 let tls = self.config.clusters.get(index).and_then(|cluster| cluster.tls.as_ref());
                 tls.map(describe::cluster).into_iter().collect()
@@ -177,8 +187,9 @@ impl Store {
     }
 
     fn snapshot(&self) -> (Arc<Materials>, Arc<[Context]>) {
-        let Materials { listeners, clusters } = &self.materials;
-        let materials = Materials { listeners: listeners.clone(), clusters: clusters.clone() };
+        let Materials { listeners, clusters, admin } = &self.materials;
+        let materials =
+            Materials { listeners: listeners.clone(), clusters: clusters.clone(), admin: admin.clone() };
         (Arc::new(materials), self.described.iter().flatten().cloned().collect())
     }
 
@@ -225,6 +236,7 @@ impl Store {
         match user {
             User::Listener(index) => self.config.listeners.get(index).map_or("", |listener| &listener.name),
             User::Cluster(index) => self.config.clusters.get(index).map_or("", |cluster| &cluster.name),
+            User::Admin => "admin",
         }
         .to_owned()
     }
@@ -266,10 +278,15 @@ async fn follow(
     }
 }
 
+fn admin_tls(config: &Config) -> Option<&ListenerTls> {
+    config.admin.as_ref()?.access.tls.as_ref()
+}
+
 /// Whether any certificate is verified against the system's CAs.
 fn needs_system(config: &Config) -> bool {
     let clusters = config.clusters.iter().filter_map(|cluster| cluster.tls.as_ref());
-    let chains = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let chains =
+        config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).chain(admin_tls(config));
     let clients = chains.flat_map(|tls| &tls.chains).filter_map(|chain| verification(&chain.context.clients));
     clusters
         .map(|tls| &tls.verification)

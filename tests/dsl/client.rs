@@ -84,6 +84,11 @@ impl Client {
         within("an answer", self.wire.answer(false)).await.expect("closed without an answer")
     }
 
+    /// The same, or nothing if the connection ends first.
+    pub(crate) async fn try_answer(&mut self) -> Option<Message> {
+        within("an answer", self.wire.answer(false)).await
+    }
+
     /// The answer to a HEAD request.
     pub(crate) async fn answer_to_head(&mut self) -> Message {
         within("an answer", self.wire.answer(true)).await.expect("closed without an answer")
@@ -110,6 +115,11 @@ impl Client {
     /// Says that nothing more will be sent; still reads.
     pub(crate) async fn finish_sending(&mut self) {
         self.writer.shutdown().await.expect("open until now");
+    }
+
+    /// The same, where the proxy may have closed already.
+    pub(crate) async fn try_finish_sending(&mut self) {
+        let _ = self.writer.shutdown().await;
     }
 
     /// Ends the connection with a reset.

@@ -6,7 +6,7 @@
 //! - [`receiver`] judges samples as a TSDB does, treats requests as a [`treatment`] says and remembers each as a
 //!   [`visit`]; [`clusters`] puts the proxy between two of them, [`writer`] and [`crowd`] send to it;
 //! - [`tls`] makes certificates and asks with them, [`tls_server`] shows them; [`frames`] is a server that sees HTTP/2
-//!   frame by frame;
+//!   frame by frame, [`h2_raw`] a client that breaks its rules;
 //! - [`otlp`] pushes;
 //! - [`backlog`] is what durable delivery keeps on disk, [`tmpfs`] a disk that can be full;
 //! - [`fault`] is every bad server, [`relay`] spoils the way to a good one, [`latency`] is distance;
@@ -24,6 +24,7 @@ pub(crate) mod dir;
 pub(crate) mod dns;
 pub(crate) mod fault;
 pub(crate) mod frames;
+pub(crate) mod h2_raw;
 pub(crate) mod h2_upstream;
 pub(crate) mod h2c;
 pub(crate) mod http1;

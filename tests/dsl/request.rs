@@ -39,6 +39,12 @@ impl Request {
             .body(body)
     }
 
+    /// To another target.
+    pub(crate) fn at(mut self, target: &str) -> Self {
+        target.clone_into(&mut self.target);
+        self
+    }
+
     pub(crate) fn host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
         self

@@ -1,5 +1,7 @@
 //! A mirror's own credentials: `auth: {username, password | password_file}` or `{bearer | bearer_file}`.
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
@@ -61,20 +63,27 @@ fn secret(object: &mut Object<'_>, inline: &'static str, file: &'static str) -> 
 }
 
 fn from_file(field: &Field<'_>) -> Option<String> {
-    let path = field.name()?;
+    match secret_of_file(Path::new(field.name()?)) {
+        Ok(secret) => Some(secret),
+        Err((message, help)) => field.refuse(message, help),
+    }
+}
+
+/// The secret that a file holds, without the line's end; else what is wrong with it, and a remedy.
+pub(crate) fn secret_of_file(path: &Path) -> Result<String, (String, &'static str)> {
     let size = std::fs::metadata(path).map(|data| data.len()).unwrap_or(0);
     if size > FILE_BYTES_MAX {
-        return field
-            .refuse("the file is larger than 64 KiB", "name a file that holds the secret and nothing else");
+        let message = "the file is larger than 64 KiB".to_owned();
+        return Err((message, "name a file that holds the secret and nothing else"));
     }
     match std::fs::read_to_string(path) {
         Ok(text) if text.trim_end().is_empty() => {
-            field.refuse("the file is empty", "write the secret into it")
+            Err(("the file is empty".to_owned(), "write the secret into it"))
         }
-        Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(error) => field.refuse(
+        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(error) => Err((
             format!("cannot read the file: {error}"),
             "the path is relative to the directory that the proxy is started in",
-        ),
+        )),
     }
 }

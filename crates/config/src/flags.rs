@@ -7,7 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::diag::ConfigError;
-use crate::model::Node as Identity;
+use crate::model::{Admin, Node as Identity};
 use crate::source::{Source, Span};
 use crate::tree::{Entry, Node, Value};
 
@@ -24,6 +24,10 @@ pub struct Flags {
     pub listen: Option<String>,
     /// `--admin ADDRESS:PORT`, or `off`.
     pub admin: Option<String>,
+    /// `--admin-writes`: as `admin_writes`, whatever the file says.
+    pub admin_writes: bool,
+    /// `--admin-token-file`: as `admin_token_file`, whatever the file says.
+    pub admin_token_file: Option<String>,
     /// `--service-node`: overrides `node.id`.
     pub service_node: Option<String>,
     /// `--service-cluster`: overrides `node.cluster`.
@@ -38,6 +42,8 @@ impl fmt::Debug for Flags {
             .field("mirrors", &self.mirrors.len())
             .field("listen", &self.listen)
             .field("admin", &self.admin)
+            .field("admin_writes", &self.admin_writes)
+            .field("admin_token_file", &self.admin_token_file)
             .field("service_node", &self.service_node)
             .field("service_cluster", &self.service_cluster)
             .field("service_zone", &self.service_zone)
@@ -90,6 +96,20 @@ pub(crate) fn name_node(flags: &Flags, node: &mut Identity) {
             value.clone_from(flag);
         }
     }
+}
+
+/// `--admin-*` over what the file says.
+pub(crate) fn guard_admin(flags: &Flags, admin: &mut Option<Admin>) -> Result<(), ConfigError> {
+    let Some(admin) = admin else { return Ok(()) };
+    admin.access.writes |= flags.admin_writes;
+    if let Some(path) = &flags.admin_token_file {
+        let token = crate::native::admin::token(path);
+        let token = token.map_err(|(message, help)| {
+            ConfigError::plain(&format!("--admin-token-file {path}: {message}"), help)
+        })?;
+        admin.access.token = Some(token);
+    }
+    Ok(())
 }
 
 /// The flags as a document in the native form.

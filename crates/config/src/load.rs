@@ -58,6 +58,7 @@ pub fn load(input: &Input) -> Result<Config, ConfigError> {
         load_texts(texts, input.allow_unknown_fields)?
     };
     flags::name_node(&input.flags, &mut config.node);
+    flags::guard_admin(&input.flags, &mut config.admin)?;
     Ok(config)
 }
 

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod action;
+mod admin;
 mod balancing;
 mod breakers;
 mod cluster;
@@ -31,6 +32,7 @@ pub use access_log::{
     AccessLog, Comparison, HeaderFilter, HeaderFilterTest, JsonValue, LogFilter, LogLine, LogSink, Operator,
 };
 pub use action::{Action, DirectResponse, Forward, HostRewrite, Idle, PathRewrite, Redirect, RedirectPath};
+pub use admin::{Admin, AdminAccess, AdminToken};
 pub use balancing::Balancing;
 pub use breakers::Breakers;
 pub use cluster::{Cluster, Discovery, Endpoint, EndpointHealth, Host, Sockets};
@@ -100,13 +102,6 @@ pub struct Node {
     pub sub_zone: String,
     /// `node.metadata`, as written.
     pub metadata: Option<serde_json::Value>,
-}
-
-/// The admin listener.
-#[derive(Debug, Clone)]
-pub struct Admin {
-    /// Where it binds.
-    pub address: SocketAddr,
 }
 
 /// One listening socket with its HTTP connection manager.

@@ -6,7 +6,7 @@ use crate::source::Source;
 use crate::tree::{Entry, Node, Value};
 
 /// What stands for a secret in the document.
-const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 /// Settings whose value is a secret.
 const SETTINGS: [&str; 2] = ["password", "bearer"];
 /// Messages whose inline data is a secret: the key of a certificate.
@@ -16,9 +16,18 @@ const INLINE: [&str; 4] = ["inline_string", "inlineString", "inline_bytes", "inl
 /// Headers whose value is a secret.
 const HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
 
+/// What holds a header's value, beside its name in `key`.
+const VALUES: [&str; 3] = ["value", "raw_value", "rawValue"];
+/// Parts of names of headers whose value is most likely a secret.
+const WORDS: [&str; 6] = ["api-key", "apikey", "auth", "password", "secret", "token"];
+
 /// Whether the value of a header must not be shown.
 pub(crate) fn is_secret_header(name: &str) -> bool {
-    HEADERS.iter().any(|header| header.eq_ignore_ascii_case(name))
+    let name = name.to_ascii_lowercase();
+    // Names with `_` are settings and not headers: `password_file` holds a path.
+    let is_likely =
+        || name.contains('-') && !name.contains('_') && WORDS.iter().any(|word| name.contains(word));
+    HEADERS.contains(&&*name) || is_likely()
 }
 
 /// Whether an entry of a map holds a secret: by its own key, or as the `value` beside a header's name.
@@ -28,7 +37,7 @@ fn is_secret(entry: &Entry, siblings: &[Entry]) -> bool {
     };
     SETTINGS.contains(&&*entry.key)
         || is_secret_header(&entry.key)
-        || (matches!(&*entry.key, "value" | "raw_value" | "rawValue") && siblings.iter().any(beside))
+        || (VALUES.contains(&&*entry.key) && siblings.iter().any(beside))
 }
 
 /// The document as JSON, secrets replaced.
@@ -44,7 +53,10 @@ pub(crate) fn document(node: &Node) -> Json {
         Value::List(items) => Json::Array(items.iter().map(document).collect()),
         Value::Map(entries) => {
             let pairs = entries.iter().map(|entry| {
-                let value = if is_secret(entry, entries) {
+                // The value of any header may be a secret, and nobody needs it here.
+                let is_header = entries.iter().any(|sibling| &*sibling.key == "key");
+                let is_value = is_header && VALUES.contains(&&*entry.key);
+                let value = if is_value || is_secret(entry, entries) {
                     Json::from(REDACTED)
                 } else if KEYS.contains(&&*entry.key) {
                     without_data(document(&entry.node))

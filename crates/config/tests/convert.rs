@@ -17,11 +17,14 @@ fn read(origin: &str, text: &str) -> Config {
     load_str(origin, text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// All that a conversion must keep. The examples' `auth` is a secret, which is not printed.
+/// All that a conversion must keep. The examples' `auth` is a secret, which is not printed; whether a file is Envoy's
+/// tells the admin apart, but on loopback changes nothing.
 fn shape(config: &Config) -> String {
     let mut mirrors = config.mirrors.clone();
     mirrors.iter_mut().for_each(|mirror| mirror.auth = None);
-    format!("{:#?}\n{:#?}\n{:#?}\n{:#?}", config.admin, config.listeners, config.clusters, mirrors)
+    let mut admin = config.admin.clone();
+    admin.iter_mut().for_each(|admin| admin.access.envoy &= !admin.address.ip().is_loopback());
+    format!("{:#?}\n{:#?}\n{:#?}\n{:#?}", admin, config.listeners, config.clusters, mirrors)
 }
 
 #[test]

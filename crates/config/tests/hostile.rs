@@ -126,7 +126,10 @@ fn exercise(text: &str) {
     for converted in [to_native(&config), to_envoy_v3(&config)].into_iter().flatten() {
         let after = load_str("converted", &converted).expect("a converted file loads");
         let shape = |config: &model::Config| {
-            format!("{:?}{:?}{:?}{:?}", config.admin, config.listeners, config.clusters, config.mirrors)
+            // Whether the file was Envoy's changes nothing on loopback; elsewhere there is a remark.
+            let mut admin = config.admin.clone();
+            admin.iter_mut().for_each(|admin| admin.access.envoy = false);
+            format!("{:?}{:?}{:?}{:?}", admin, config.listeners, config.clusters, config.mirrors)
         };
         if !converted.contains("\n# Not the same") {
             assert_eq!(shape(&after), shape(&config), "{converted}");

@@ -48,6 +48,7 @@ const ROWS: &[Row] = &[
     ("downstream_rq_idle_timeout", Kind::Counter, |s| s.rq_idle_timeout.get()),
     ("downstream_rq_header_timeout", Kind::Counter, |s| s.rq_header_timeout.get()),
     ("downstream_rq_rx_reset", Kind::Counter, |s| s.rq_rx_reset.get()),
+    ("downstream_rq_too_many_premature_resets", Kind::Counter, |s| s.rq_too_many_premature_resets.get()),
 ];
 
 /// Numbers of the router, which the admin listener has not.

@@ -46,7 +46,7 @@ const HTTP: [(Kind, &str); 2] = [
          downstream_rq_failed_path_normalization downstream_rq_http3_total downstream_rq_max_duration_reached \
          downstream_rq_non_relative_path downstream_rq_overload_close \
          downstream_rq_redirected_with_normalized_path downstream_rq_rejected_via_ip_detection \
-         downstream_rq_too_large downstream_rq_too_many_premature_resets rs_too_large",
+         downstream_rq_too_large rs_too_large",
     ),
     (Kind::Gauge, "downstream_cx_http1_soft_drain downstream_cx_http3_active downstream_cx_upgrades_active"),
 ];

@@ -267,7 +267,10 @@ impl Framing {
         for header in headers {
             let value = || std::str::from_utf8(header.value).map_err(|_| Malformed);
             if header.name.eq_ignore_ascii_case("content-length") {
-                let length = value()?.trim().parse().map_err(|_| Malformed)?;
+                let digits = value()?.trim();
+                // What parses also takes a sign.
+                let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+                let length = digits.parse().ok().filter(|_| is_number).ok_or(Malformed)?;
                 if framing.length.is_some_and(|before| before != length) {
                     return Err(Malformed);
                 }

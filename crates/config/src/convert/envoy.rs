@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::route::{percent, route_changes, route_match, route_reply};
 use super::{
-    ConvertError, Notes, access_log, conventions, headers, native, process, protocol, tls_envoy, value,
+    ConvertError, Notes, access_log, admin, conventions, headers, native, process, protocol, tls_envoy, value,
 };
 use crate::envoy::METADATA_KEY;
 use crate::model::{
@@ -37,7 +37,7 @@ pub fn to_envoy_v3(config: &Config) -> Result<String, ConvertError> {
 /// # Errors
 /// As [`to_envoy_v3`].
 pub fn envoy_v3_document(config: &Config) -> Result<Value, ConvertError> {
-    let mut notes = Notes::default();
+    let mut notes = Notes { shown: true, ..Notes::default() };
     let root = bootstrap(config, &mut notes);
     if notes.errors.is_empty() { Ok(root) } else { Err(ConvertError { reasons: notes.errors }) }
 }
@@ -48,6 +48,7 @@ fn bootstrap(config: &Config, notes: &mut Notes) -> Value {
         root.insert("node".to_owned(), node);
     }
     if let Some(admin) = &config.admin {
+        admin::differences(admin, notes);
         root.insert("admin".to_owned(), json!({ "address": address(admin.address) }));
     }
     root.extend(process::fields(&config.process));

@@ -5,6 +5,7 @@
 //! names them.
 
 mod access_log;
+mod admin;
 mod cluster;
 mod conventions;
 mod envoy;
@@ -36,6 +37,8 @@ struct Notes {
     differences: Vec<String>,
     /// Reasons to refuse.
     errors: Vec<String>,
+    /// The text is looked at and never loaded: what is not printed has something in its place.
+    shown: bool,
 }
 
 impl Notes {

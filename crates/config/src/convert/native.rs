@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{ConvertError, Notes, access_log, tls_native, value};
+use super::{ConvertError, Notes, access_log, admin, tls_native, value};
 use crate::durable;
 use crate::model::{
     AddedHeader, Backlog, Breakers, ClientHttp, Cluster, Config, ConnectionLimits, Conventions, CopyHost,
@@ -12,7 +12,7 @@ use crate::model::{
     HttpManager, ListenerSocket, Mirror, MirrorPolicy, PathMatch, Process, Requests, Resolver, RouteMatch,
     Sockets, Sync, TargetRules, UpstreamHttp, UpstreamVersion,
 };
-use crate::native::{ADMIN, CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
+use crate::native::{CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
 use crate::units;
 
 /// The native form of a configuration, as YAML.
@@ -56,10 +56,7 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
         notes.differs("`node` is dropped; --service-node, --service-cluster and --service-zone set it");
     }
     let mut root = Map::from_iter([("listen".to_owned(), tls_native::listen(listener, notes)?)]);
-    let admin = config.admin.as_ref().map(|admin| admin.address.to_string());
-    if admin.as_deref() != Some(ADMIN) {
-        root.insert("admin".to_owned(), json!(admin.unwrap_or_else(|| "off".to_owned())));
-    }
+    root.extend(admin::fields(config.admin.as_ref(), notes)?);
     if route.timeout != Some(TIMEOUT) {
         let timeout = route.timeout.map_or_else(|| "off".to_owned(), units::native_text);
         root.insert("timeout".to_owned(), json!(timeout));

@@ -10,6 +10,7 @@ use crate::model::{
     NameMatch, NamePattern, Names, ServerName, ServerTls, SubjectName, SubjectNameKind, TlsParameters,
     TlsVersion, Trust, Verification,
 };
+use crate::secrets::REDACTED;
 use crate::units::proto_text;
 
 const PREFIX: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3";
@@ -147,6 +148,7 @@ fn common(
     let mut pairs = Vec::new();
     for certificate in certificates {
         let key = match &certificate.key {
+            DataSource::Inline(_) if notes.shown => Some(json!({ "inline_string": REDACTED })),
             DataSource::Inline(_) => notes.refuse(format!(
                 "{owner}: its private key stands in the file and is not printed; keep it in a file of its own"
             )),

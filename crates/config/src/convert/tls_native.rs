@@ -15,7 +15,7 @@ pub(super) fn listen(listener: &Listener, notes: &mut Notes) -> Option<Value> {
     Some(json!({ "address": address, "tls": server(tls, notes)? }))
 }
 
-fn server(tls: &ListenerTls, notes: &mut Notes) -> Option<Value> {
+pub(super) fn server(tls: &ListenerTls, notes: &mut Notes) -> Option<Value> {
     let [chain] = tls.chains.as_slice() else {
         return notes
             .refuse(format!("the native form has one certificate for a listener, not {}", tls.chains.len()));

@@ -1,6 +1,6 @@
 //! The top of the file: `node`, `admin`, `static_resources`.
 
-use crate::model::{Admin, Node};
+use crate::model::{Admin, AdminAccess, Node};
 use crate::parts::Parts;
 use crate::read::Field;
 use crate::secrets;
@@ -74,7 +74,8 @@ fn admin(field: &Field<'_>) -> Option<Admin> {
         path.warn("there is no profiler, so nothing is written there", "remove it");
     }
     object.finish(unsupported::ADMIN);
-    address.map(|address| Admin { address })
+    let access = AdminAccess { envoy: true, ..AdminAccess::default() };
+    address.map(|address| Admin { address, access })
 }
 
 fn no_access_log(field: &Field<'_>) {

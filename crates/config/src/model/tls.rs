@@ -49,6 +49,15 @@ pub struct ListenerTls {
     pub handshake_timeout: Option<Duration>,
 }
 
+impl ListenerTls {
+    /// Whether nobody is served without a certificate.
+    #[must_use]
+    pub fn requires_certificate(&self) -> bool {
+        let required = |chain: &TlsChain| matches!(chain.context.clients, ClientCertificates::Required(_));
+        !self.plain && self.chains.iter().all(required)
+    }
+}
+
 /// Envoy's filter chain, as far as chains of one listener may differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsChain {

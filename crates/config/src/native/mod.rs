@@ -1,6 +1,7 @@
 //! The native form, for people who never had an Envoy.
 
 pub(crate) mod access_log;
+pub(crate) mod admin;
 mod mirror;
 mod tls;
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use crate::address::{self, Url};
 use crate::model::{
-    AccessLog, Action, Admin, ClientHttp, Cluster, ClusterTls, ConnectionLimits, Conventions, Discovery, Dns,
+    AccessLog, Action, ClientHttp, Cluster, ClusterTls, ConnectionLimits, Conventions, Discovery, Dns,
     Domain, Forward, Host, HttpManager, Listener, ListenerSocket, ListenerTls, Mirror, MirrorPolicy, Node,
     PathMatch, Process, Route, RouteMatch, TargetRules, UpstreamHttp, VirtualHost,
 };
@@ -49,7 +50,7 @@ const UNSUPPORTED: &[Unsupported] = &[
 pub(crate) fn decode<'a>(root: &Field<'a>) -> Option<Parts<'a>> {
     let mut object = root.object()?;
     let listen = listen(&mut object);
-    let admin = admin(&mut object);
+    let admin = admin::decode(&mut object);
     let primary = object.require("primary", "name the primary cluster: `primary: http://mimir-primary:8080`");
     let primary = primary.and_then(|field| primary_url(&field));
     let timeout = timeout(&mut object);
@@ -180,24 +181,6 @@ fn bind(field: &Field<'_>) -> Option<std::net::SocketAddr> {
         return field.refuse("has no address", help);
     }
     address::listen(field.text()?).or_else(|| field.refuse("is not an address to listen on", help))
-}
-
-#[allow(
-    clippy::option_option,
-    reason = "the outer None is an error already reported, the inner one is `off`"
-)]
-fn admin(object: &mut Object<'_>) -> Option<Option<Admin>> {
-    if object.is_null("admin") {
-        object.take("admin");
-        return Some(None);
-    }
-    let Some(field) = object.take("admin") else {
-        return Some(ADMIN.parse().ok().map(|address| Admin { address }));
-    };
-    if is_off(&field) {
-        return Some(None);
-    }
-    bind(&field).map(|address| Some(Admin { address }))
 }
 
 #[allow(
