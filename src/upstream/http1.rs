@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use config::model::{ConnectionLimits, UpstreamHttp};
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
@@ -176,6 +176,10 @@ where
         self.connection.to.host().stats.rq_total.inc();
         let received = self.received();
         let sent = self.connection.sender.try_send_request(request).await;
+        // No request asks for another protocol, and what follows is no HTTP that a client could be given.
+        if sent.as_ref().is_ok_and(|answer| answer.status() == StatusCode::SWITCHING_PROTOCOLS) {
+            return Err(Unanswered { unsent: None, failure: self.broke() });
+        }
         sent.map_err(|mut error| {
             let unsent = error.take_message();
             // Half a head is no HTTP either.
