@@ -1,5 +1,5 @@
 # Everything runs through cargo; `cargo xtask --help` lists what there is besides.
-.PHONY: demo test soak lint deny bench
+.PHONY: demo test soak lint deny bench fuzz
 
 demo: # two clusters, a sender and the proxy between them, in one process
 	cargo run -- demo
@@ -18,3 +18,8 @@ deny: # dependencies against the advisory database too (fetched from GitHub)
 
 bench: # against Envoy; writes docs/benchmarks.md
 	cargo xtask bench
+
+fuzz: # two minutes for each target; needs a nightly compiler and cargo-fuzz, which nothing else here does
+	for target in answer configuration remote_write; do \
+		cargo +nightly fuzz run $$target -- -max_total_time=120 -timeout=10 -rss_limit_mb=2048 || exit 1; \
+	done
