@@ -69,6 +69,7 @@ mod http2_pool;
 mod http2_tls;
 mod http2_upstream;
 mod http2_windows;
+mod packaged_monitoring;
 mod primary_faults;
 mod process;
 mod refusals;

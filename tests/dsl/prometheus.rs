@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +51,28 @@ impl Prometheus {
              static_configs: [{{ targets: [\"{target}\"] }}] }}]\n"
         );
         Self::start("scraper", &config, &[]).await
+    }
+
+    /// The same with this file of rules, evaluated as often.
+    pub(crate) async fn with_rules(target: SocketAddr, path: &str, rules: &Path) -> Self {
+        let config = format!(
+            "global: {{ scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms }}\n\
+             rule_files: [\"{}\"]\n\
+             scrape_configs: [{{ job_name: target, metrics_path: {path}, \
+             static_configs: [{{ targets: [\"{target}\"] }}] }}]\n",
+            rules.display()
+        );
+        Self::start("scraper", &config, &[]).await
+    }
+
+    /// The expressions of its rules.
+    pub(crate) async fn rules(&self) -> Vec<String> {
+        let (status, body) = self.get("/api/v1/rules").await;
+        let answer: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(status, 200, "{answer}");
+        let groups = answer["data"]["groups"].as_array().expect("groups").iter();
+        let rules = groups.flat_map(|group| group["rules"].as_array().expect("rules"));
+        rules.map(|rule| rule["query"].as_str().expect("an expression").to_owned()).collect()
     }
 
     /// The values of an expression now, or what Prometheus says against it.

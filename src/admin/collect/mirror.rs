@@ -2,11 +2,10 @@
 
 use config::model::Delivery;
 
-use super::answers;
 use super::by_status::Answers;
 use super::{Kind, Metrics, Unit, Value, sanitized, sum};
+use super::{answers, backlog};
 use crate::admin::View;
-use crate::stats::backlog::BacklogStats;
 use crate::stats::histogram::HistogramSum;
 use crate::stats::mirror::{MirrorStats, Outcome, Path};
 use crate::stats::sums::MirrorSums;
@@ -98,72 +97,6 @@ const ROWS: [Row; 12] = [
     }),
 ];
 
-/// What is read of a backlog.
-type BacklogRow = (&'static str, &'static str, Kind, &'static str, fn(&BacklogStats) -> u64);
-
-const BACKLOG_ROWS: [BacklogRow; 10] = [
-    (
-        "open",
-        "mimir_mirror_backlog_open",
-        Kind::Gauge,
-        "1 while the backlog is in use, 0 while copies are in memory only.",
-        |b| b.open.get(),
-    ),
-    ("bytes", "mimir_mirror_backlog_bytes", Kind::Gauge, "Bytes of the backlog's files.", |b| {
-        b.disk_bytes.get()
-    }),
-    (
-        "copies",
-        "mimir_mirror_backlog_copies",
-        Kind::Gauge,
-        "Copies in the backlog without an outcome.",
-        |b| b.records.get(),
-    ),
-    ("segments", "mimir_mirror_backlog_segments", Kind::Gauge, "Files of the backlog.", |b| b.segments.get()),
-    (
-        "appended_bytes",
-        "mimir_mirror_backlog_appended_bytes_total",
-        Kind::Counter,
-        "Bytes of copies written to the backlog.",
-        |b| b.appended_bytes.get(),
-    ),
-    (
-        "append_failures",
-        "mimir_mirror_backlog_append_failures_total",
-        Kind::Counter,
-        "Times that the disk, or the bound on its use, refused copies.",
-        |b| b.append_failures.get(),
-    ),
-    (
-        "sync_failures",
-        "mimir_mirror_backlog_sync_failures_total",
-        Kind::Counter,
-        "Syncs and checkpoints that failed.",
-        |b| b.sync_failures.get(),
-    ),
-    (
-        "damaged",
-        "mimir_mirror_backlog_damaged_total",
-        Kind::Counter,
-        "Damaged places found in the backlog.",
-        |b| b.damaged_records.get(),
-    ),
-    (
-        "doubtful",
-        "mimir_mirror_backlog_doubtful_total",
-        Kind::Counter,
-        "Copies that a failed sync put in doubt; they are written again while they are in memory.",
-        |b| b.doubtful_records.get(),
-    ),
-    (
-        "unsaved",
-        "mimir_mirror_backlog_unsaved_copies",
-        Kind::Gauge,
-        "Unfinished copies that are to be written again: refused by the disk, or in doubt.",
-        |b| b.to_append_again.get(),
-    ),
-];
-
 pub(super) fn collect(view: &View, metrics: &mut Metrics) {
     for (index, mirror) in view.config.mirrors.iter().enumerate() {
         let one = One { view, index, label: &mirror.name, text: sanitized(&mirror.name) };
@@ -174,7 +107,9 @@ pub(super) fn collect(view: &View, metrics: &mut Metrics) {
         answers::collect(&one, mirror.delivery != Delivery::Memory, metrics);
         one.bounds(mirror.buffer, metrics);
         one.duration(metrics);
-        one.backlog(metrics);
+        if let Delivery::Durable(settings) = &mirror.delivery {
+            backlog::collect(&one, settings, metrics);
+        }
     }
     attempted(view, metrics);
     primary_durations(view, metrics);
@@ -282,26 +217,6 @@ impl One<'_> {
                 "Age of the oldest copy without an outcome.",
             )
             .push(self.text("lag_ms"), self.labels(), Value::Number(self.sums().lag_ms()));
-    }
-
-    fn backlog(&self, metrics: &mut Metrics) {
-        let Some(backlog) = self.sums().backlog() else { return };
-        for (text, name, kind, help, read) in BACKLOG_ROWS {
-            let text = self.text(&format!("backlog.{text}"));
-            metrics.family(name.into(), kind, Unit::Kept, help).push(
-                text,
-                self.labels(),
-                Value::Number(read(backlog)),
-            );
-        }
-        metrics
-            .family(
-                "mimir_mirror_backlog_age_seconds".into(),
-                Kind::Gauge,
-                Unit::Seconds,
-                "Age of the oldest copy in the backlog.",
-            )
-            .push(self.text("backlog.age_ms"), self.labels(), Value::Number(self.sums().backlog_age_ms()));
     }
 
     fn duration(&self, metrics: &mut Metrics) {

@@ -10,6 +10,7 @@
 //! them. Labels come from the configuration and from status codes, so their number is bounded.
 
 mod answers;
+mod backlog;
 mod by_status;
 mod cluster;
 mod files;
