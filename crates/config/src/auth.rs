@@ -62,7 +62,8 @@ fn secret(object: &mut Object<'_>, inline: &'static str, file: &'static str) -> 
     }
 }
 
-fn from_file(field: &Field<'_>) -> Option<String> {
+/// What a file holds, without the line end at its end.
+pub(crate) fn from_file(field: &Field<'_>) -> Option<String> {
     match secret_of_file(Path::new(field.name()?)) {
         Ok(secret) => Some(secret),
         Err((message, help)) => field.refuse(message, help),

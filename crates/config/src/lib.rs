@@ -32,6 +32,7 @@ mod settings;
 mod source;
 mod tree;
 mod units;
+mod variables;
 
 pub use diag::ConfigError;
 pub use flags::Flags;

@@ -10,7 +10,7 @@ use crate::model::Config;
 use crate::read::{Field, Style, nearest};
 use crate::source::{Source, Span};
 use crate::tree::{self, Node, Value};
-use crate::{durable, envoy, merge, native, secrets};
+use crate::{durable, envoy, merge, native, secrets, variables};
 
 /// A configuration file may not be larger.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -52,8 +52,9 @@ pub fn load(input: &Input) -> Result<Config, ConfigError> {
     }
     flags::check(&input.flags, !texts.is_empty())?;
     let mut config = if texts.is_empty() {
+        // The shell has its own variables.
         let (source, root) = flags::document(&input.flags);
-        decode(vec![source], &root, false)?
+        decode(vec![source], &root, None, false)?
     } else {
         load_texts(texts, input.allow_unknown_fields)?
     };
@@ -122,7 +123,7 @@ fn load_texts(texts: Vec<(String, String)>, allow_unknown: bool) -> Result<Confi
         }
     }
     let root = root.unwrap_or_else(|| Node { span: Span::default(), value: Value::Null });
-    decode(sources, &root, allow_unknown)
+    decode(sources, &root, Some(&variables::environment), allow_unknown)
 }
 
 /// JSON may be indented with tabs, YAML may not. In JSON a tab never stands inside a string.
@@ -131,11 +132,22 @@ fn without_json_tabs(text: &str) -> String {
     if json { text.replace('\t', " ") } else { text.to_owned() }
 }
 
-fn decode(sources: Vec<Source>, root: &Node, allow_unknown: bool) -> Result<Config, ConfigError> {
+/// The document keeps its variables as they are written, since many of them are secrets.
+fn decode(
+    sources: Vec<Source>,
+    root: &Node,
+    lookup: Option<variables::Lookup<'_>>,
+    allow_unknown: bool,
+) -> Result<Config, ConfigError> {
     let origin = sources.first().map(|source| source.origin.clone()).unwrap_or_default();
     let sink = if allow_unknown { Sink::allowing_unknown(sources) } else { Sink::new(sources) };
+    let filled;
     let mut parts = match form(root) {
-        Ok(Style::Native) => native::decode(&Field::root(&sink, root, Style::Native)),
+        Ok(Style::Native) => {
+            filled = lookup.map_or_else(|| root.clone(), |lookup| variables::fill(root, &sink, lookup));
+            // With a variable missing, the other complaints would be about what stands for it.
+            if sink.failed() { None } else { native::decode(&Field::root(&sink, &filled, Style::Native)) }
+        }
         Ok(Style::Proto) => envoy::decode(&Field::root(&sink, root, Style::Proto)),
         Err(diagnostic) => {
             sink.error(diagnostic);

@@ -13,7 +13,7 @@ use crate::model::{
     Sockets, Sync, TargetRules, UpstreamHttp, UpstreamVersion,
 };
 use crate::native::{CONNECT_TIMEOUT, INGRESS, PRIMARY, REFRESH, TIMEOUT};
-use crate::units;
+use crate::{units, variables};
 
 /// The native form of a configuration, as YAML.
 ///
@@ -76,7 +76,7 @@ fn document(config: &Config, notes: &mut Notes) -> Option<Value> {
     if !mirrors.is_empty() {
         root.insert("mirrors".to_owned(), Value::Array(mirrors));
     }
-    Some(Value::Object(root))
+    Some(variables::escaped(Value::Object(root)))
 }
 
 /// The one route for all paths.

@@ -1,13 +1,15 @@
 //! One entry of `mirrors`.
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use crate::address::{self, Url};
+use crate::auth;
 use crate::headers;
 use crate::model::{ClusterTls, CopyHost, Fraction, HeaderMutation, Mirror, MirrorPolicy, Requests};
 use crate::parts::Place;
 use crate::read::{Field, Object};
 use crate::settings;
+use crate::tree::Value;
 
 use super::PRIMARY;
 
@@ -125,6 +127,21 @@ fn percent(field: &Field<'_>) -> Option<Fraction> {
     Some(Fraction { numerator, denominator: 1_000_000 })
 }
 
+/// Text, or `{file: PATH}`: what comes from a file is a secret.
+fn header_value(field: &Field<'_>, name: Option<&HeaderName>) -> Option<HeaderValue> {
+    let Value::Map(_) = field.node.value else {
+        return headers::value(field, name, field.text()?);
+    };
+    let mut object = field.object()?;
+    let file =
+        object.require("file", "write the value, or the file that it is in: `{ file: /run/secrets/key }`");
+    object.finish(&[]);
+    let file = file?;
+    let mut value = headers::value(&file, name, &auth::from_file(&file)?)?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
 /// `headers: {set: {name: value}, remove: [name]}`.
 fn mutations(field: &Field<'_>) -> Option<Vec<HeaderMutation>> {
     let mut object = field.object()?;
@@ -138,7 +155,7 @@ fn mutations(field: &Field<'_>) -> Option<Vec<HeaderMutation>> {
     {
         let name =
             headers::name(name).or_else(|(message, help)| field.refuse_key(message, "", help).ok_or(())).ok();
-        let value = field.text().and_then(|text| headers::value(&field, name.as_ref(), text));
+        let value = header_value(&field, name.as_ref());
         match (name, value) {
             (Some(name), Some(value)) => changes.push(HeaderMutation::Set(name, value)),
             _ => complete = false,

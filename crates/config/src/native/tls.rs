@@ -101,7 +101,9 @@ enum Verify {
 fn how(field: &Field<'_>) -> Option<Verify> {
     match &field.node.value {
         Value::Text(text) if &**text == "chain" => Some(Verify::Chain),
-        Value::Text(_) => field.refuse("is not a way to verify", "write `true`, `chain` or `false`"),
+        Value::Text(text) if !matches!(&**text, "true" | "false") => {
+            field.refuse("is not a way to verify", "write `true`, `chain` or `false`")
+        }
         _ => field.boolean().map(|all| if all { Verify::All } else { Verify::Nothing }),
     }
 }
