@@ -57,6 +57,7 @@ mod dns;
 mod dns_leaving;
 mod dns_servers;
 mod documented_config;
+mod documented_pages;
 mod envoy_statistics;
 mod fields;
 mod flags;
