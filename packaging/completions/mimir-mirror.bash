@@ -86,7 +86,7 @@ _mimir__mirror() {
 
     case "${cmd}" in
         mimir__mirror)
-            opts="-V -c -l -h --version --config-path --config-yaml --mode --primary --mirror --listen --admin --concurrency --drain-time-s --log-level --component-log-level --log-format --log-format-escaped --log-path --allow-unknown-fields --allow-unknown-static-fields --admin-address-path --service-node --service-cluster --service-zone --local-address-ip-version --file-flush-interval-msec --file-flush-min-size-kb --stats-tag --restart-epoch --base-id --use-dynamic-base-id --base-id-path --disable-hot-restart --socket-path --socket-mode --parent-shutdown-time-s --skip-hot-restart-on-no-parent --hot-restart-version --cpuset-threads --enable-core-dump --enable-mutex-tracing --enable-fine-grain-logging --log-stacktrace-single-entry --reject-unknown-dynamic-fields --ignore-unknown-dynamic-fields --skip-deprecated-logs --skip-hot-restart-parent-stats --disable-extensions --drain-strategy --help convert backlog status demo help"
+            opts="-V -c -l -h --version --config-path --config-yaml --mode --primary --mirror --listen --admin --admin-writes --admin-token-file --concurrency --drain-time-s --log-level --component-log-level --log-format --log-format-escaped --log-path --allow-unknown-fields --allow-unknown-static-fields --admin-address-path --service-node --service-cluster --service-zone --local-address-ip-version --file-flush-interval-msec --file-flush-min-size-kb --stats-tag --restart-epoch --base-id --use-dynamic-base-id --base-id-path --disable-hot-restart --socket-path --socket-mode --parent-shutdown-time-s --skip-hot-restart-on-no-parent --hot-restart-version --cpuset-threads --enable-core-dump --enable-mutex-tracing --enable-fine-grain-logging --log-stacktrace-single-entry --reject-unknown-dynamic-fields --ignore-unknown-dynamic-fields --skip-deprecated-logs --skip-hot-restart-parent-stats --disable-extensions --drain-strategy --help convert backlog status demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -121,6 +121,10 @@ _mimir__mirror() {
                     return 0
                     ;;
                 --admin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin-token-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

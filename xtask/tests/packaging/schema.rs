@@ -23,7 +23,8 @@ fn every_key() -> Value {
     json!({
         "primary": { "url": "https://127.0.0.1:8443", "tls": { "verify": false, "min_version": "1.3", "server_name": "a" } },
         "listen": "127.0.0.1:9900",
-        "admin": "off",
+        "admin": "127.0.0.1:9901",
+        "admin_writes": true,
         "timeout": "15s",
         "max_connection_age": "1h",
         "access_log": [{ "path": "stdout", "format": "%START_TIME%", "omit_empty": true }, { "path": "a.log", "json": { "m": "%MIRROR%" } }],
@@ -46,8 +47,18 @@ fn every_key() -> Value {
 }
 
 /// Keys that name files, which would have to be there: in the schema they are like their neighbours.
-const FILES: [&str; 8] =
-    ["ca", "cert", "key", "client_ca", "require_client_certificate", "password_file", "bearer_file", "file"];
+const FILES: [&str; 10] = [
+    "ca",
+    "cert",
+    "key",
+    "client_ca",
+    "require_client_certificate",
+    "password_file",
+    "bearer_file",
+    "file",
+    "admin_token_file",
+    "admin_tls",
+];
 
 fn judged(documents: &[Value]) -> Vec<bool> {
     let mut python = python();
