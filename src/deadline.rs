@@ -92,14 +92,15 @@ impl Wheel {
         // After a long sleep every slot has been passed at most once more than there are slots.
         let first = self.next.get().max((due + 1).saturating_sub(SLOTS));
         self.next.set(due + 1);
-        for tick in first..=due {
-            let slot = (tick % SLOTS) as usize;
-            let entries = self.slots.borrow_mut().get_mut(slot).map(std::mem::take).unwrap_or_default();
-            for entry in entries {
-                let stale = entry.queued.get() > due;
-                if !stale {
-                    self.reached(entry, due);
-                }
+        // All are taken before any is queued again: one that waits for long goes to the last slot, which is that of the
+        // latest of these ticks, and would be taken for a stale place there and be lost.
+        let slots = (first..=due).map(|tick| (tick % SLOTS) as usize);
+        let passed: Vec<_> =
+            slots.filter_map(|slot| self.slots.borrow_mut().get_mut(slot).map(std::mem::take)).collect();
+        for entry in passed.into_iter().flatten() {
+            let stale = entry.queued.get() > due;
+            if !stale {
+                self.reached(entry, due);
             }
         }
     }
@@ -246,6 +247,20 @@ mod tests {
         assert!(!fired(&second));
         wheel.advance(wheel.start + Duration::from_secs(10));
         assert!(fired(&second));
+    }
+
+    /// The wheel is late by a tick just when a deadline that is further away than the wheel is long is moved on.
+    #[test]
+    fn a_distant_deadline_survives_a_late_look() {
+        let wheel = Wheel::new();
+        let deadline = wheel.deadline();
+        deadline.set(Duration::from_secs(300));
+        wheel.advance(wheel.start + TICK * (SLOTS as u32 - 2));
+        wheel.advance(wheel.start + TICK * SLOTS as u32);
+        wheel.advance(wheel.start + Duration::from_secs(299));
+        assert!(!fired(&deadline));
+        wheel.advance(wheel.start + Duration::from_secs(301));
+        assert!(fired(&deadline));
     }
 
     #[test]
