@@ -1,5 +1,5 @@
 # Everything runs through cargo; `cargo xtask --help` lists what there is besides.
-.PHONY: demo test soak lint deny bench fuzz deb
+.PHONY: demo test soak chaos lint deny bench fuzz deb
 
 demo: # two clusters, a sender and the proxy between them, in one process
 	cargo run -- demo
@@ -7,8 +7,11 @@ demo: # two clusters, a sender and the proxy between them, in one process
 test: # sets up what is missing, builds, runs every test
 	cargo xtask test
 
-soak: # the long tests: a real sender, distance and trouble, minutes each
+soak: # the long tests: a real sender, distance and trouble, minutes each, and half an hour of faults at random
 	cargo xtask soak
+
+chaos: # every state of a mirror, beside Envoy, nginx and Traefik; writes docs/isolation.md
+	cargo xtask chaos
 
 lint: # formatting, clippy, rustdoc, house rules, licences
 	cargo xtask lint

@@ -20,20 +20,21 @@ use crate::dsl::{
 /// Writers in their steady state, each with a batch of a hundred samples in two seconds: 160 requests a second.
 const STEADY: usize = 320;
 const PAUSE: Duration = Duration::from_secs(2);
-/// Answers in five seconds.
-const FIVE_SECONDS: usize = 800;
+/// Answers in a second, and in five.
+const SECOND: usize = 160;
+const FIVE_SECONDS: usize = 5 * SECOND;
 /// Writers that have fallen behind, and by how many batches.
 const BEHIND: usize = 8;
 const BATCHES: usize = 40;
 /// How long the end may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Everything that runs.
-struct Rig {
-    clusters: Clusters,
-    relay: Relay,
+pub(crate) struct Rig {
+    pub clusters: Clusters,
+    pub relay: Relay,
     /// How the secondary treats its requests.
-    switch: Switch,
+    pub switch: Switch,
     sender: Prometheus,
     _target: Target,
     steady: Crowd,
@@ -41,7 +42,7 @@ struct Rig {
 }
 
 impl Rig {
-    async fn start(distance_ms: RangeInclusive<u64>, settings: &[(&'static str, &str)]) -> Self {
+    pub(crate) async fn start(distance_ms: RangeInclusive<u64>, settings: &[(&'static str, &str)]) -> Self {
         let switch = Switch::on(Treatment::prompt());
         let primary = Receiver::treating(Treatment::prompt()).await;
         let secondary = Receiver::switched(&switch).await;
@@ -63,8 +64,20 @@ impl Rig {
         }
     }
 
+    /// The same by seconds.
+    pub(crate) async fn for_seconds(&self, seconds: usize) {
+        let then = self.steady.sent().answered + seconds * SECOND;
+        let passed = async || (self.steady.sent().answered >= then).then_some(());
+        until_within(PATIENCE, format!("{then} answers to writers"), passed).await;
+    }
+
+    /// How many have passed, by the writers' answers.
+    pub(crate) fn seconds(&self) -> usize {
+        self.steady.sent().answered / SECOND
+    }
+
     /// Ends the senders and waits for the copies. Nothing may be missing, and no sender have noticed anything.
-    async fn end(self, name: &str) {
+    pub(crate) async fn end(self, name: &str) {
         self.sender.stop().await;
         let [steady, behind] = [self.steady.finish().await, self.behind.finish().await];
         let pending = self.clusters.proxy.ledger(SECONDARY).await.pending;
@@ -77,8 +90,11 @@ impl Rig {
         };
         let missing: usize = expected.iter().map(missing).sum();
         report(&format!(
-            "{name}: {missing} of {} samples missing; {pending} copies pending when the senders ended; {ledger:?}",
-            count(&expected)
+            "{name}: {missing} of {} samples missing; {pending} copies pending when the senders ended; of {} received: \
+             {:?}",
+            count(&expected),
+            ledger.received,
+            ledger.causes()
         ));
         assert_eq!(missing, 0);
         assert_eq!(behind, Sent { answered: BEHIND * BATCHES, repeated: 0 });
@@ -89,7 +105,7 @@ impl Rig {
 }
 
 #[allow(clippy::print_stderr, reason = "what these tests are run for")]
-fn report(text: &str) {
+pub(crate) fn report(text: &str) {
     eprintln!("{text}");
 }
 

@@ -128,6 +128,14 @@ impl Config {
         self
     }
 
+    /// More entries of the mirror's cluster (Envoy's form).
+    pub(crate) fn mirror_entries(mut self, entries: &str) -> Self {
+        let mirror = self.mirrors.last_mut().expect("a mirror first");
+        mirror.entries.push_str(entries);
+        mirror.entries.push_str(", ");
+        self
+    }
+
     /// The share of the requests that the mirror named last gets.
     pub(crate) fn share(self, numerator: u32, denominator: &str) -> Self {
         let value = format!("numerator: {numerator}, denominator: {denominator}");

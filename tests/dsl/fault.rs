@@ -11,7 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
+use super::hole::Hole;
 use super::http1::Wire;
+use super::latency::Latency;
 use super::ports::Port;
 use super::task::Task;
 use super::wait::Gate;
@@ -21,12 +23,22 @@ use super::wait::Gate;
 pub(crate) enum Fault {
     /// Reads everything, answers 200 once the gate is open.
     Slow(Gate),
+    /// Reads everything, answers 200 after this.
+    Late(Latency),
+    /// Reads everything, answers with these bytes.
+    Answers(&'static str),
+    /// The same, and closes the connection then.
+    AnswersAndCloses(&'static str),
+    /// The same, and resets the connection then.
+    AnswersAndResets(&'static str),
     /// Nothing listens.
     Refuse,
     /// Accepts, and resets at once.
     Reset,
     /// SYNs are dropped: the queue of a listener that never accepts is full.
     BlackHole,
+    /// Every packet is dropped on the way (see [`Hole`]); where that cannot be arranged, as [`Fault::BlackHole`].
+    DropsPackets,
     /// Accepts, and never reads a byte.
     NeverRead,
     /// Reads everything, and never answers.
@@ -39,6 +51,8 @@ pub(crate) enum Fault {
     DieMidRequest,
     /// Answers what is no HTTP.
     Garbage,
+    /// Answers the first bytes of a TLS handshake in clear.
+    NoTls,
 }
 
 /// A bad server.
@@ -54,11 +68,13 @@ enum Held {
     Server(Task),
     Sockets(Vec<Socket>),
     Port(Port),
+    Hole(Hole),
 }
 
 #[derive(Default)]
 struct Tally {
     accepted: AtomicU64,
+    whole: AtomicU64,
     read: AtomicU64,
     written: AtomicU64,
 }
@@ -71,6 +87,13 @@ impl Faulty {
                 Self { address: port.address(), tally: Arc::default(), _held: Held::Port(port) }
             }
             Fault::BlackHole => Self::black_hole().await,
+            Fault::DropsPackets => match Hole::dig() {
+                Ok(hole) => Self { address: hole.address(), tally: Arc::default(), _held: Held::Hole(hole) },
+                Err(why) => {
+                    say(&format!("no packets are dropped, a full queue of a listener does it: {why}"));
+                    Self::black_hole().await
+                }
+            },
             other => Self::serving(other).await,
         }
     }
@@ -110,6 +133,11 @@ impl Faulty {
         self.tally.accepted.load(Ordering::Relaxed)
     }
 
+    /// Requests with a body that it read to their end.
+    pub(crate) fn whole(&self) -> u64 {
+        self.tally.whole.load(Ordering::Relaxed)
+    }
+
     /// Bytes it read.
     pub(crate) fn read(&self) -> u64 {
         self.tally.read.load(Ordering::Relaxed)
@@ -120,6 +148,13 @@ impl Faulty {
         self.tally.written.load(Ordering::Relaxed)
     }
 }
+
+#[allow(clippy::print_stderr, reason = "the test's own output, shown when it fails")]
+fn say(what: &str) {
+    eprintln!("{what}");
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 async fn serve(listener: TcpListener, fault: Fault, tally: Arc<Tally>) {
     let mut connections = JoinSet::new();
@@ -140,30 +175,53 @@ async fn misbehave(mut stream: TcpStream, fault: Fault, tally: Arc<Tally>) {
             reset(stream);
         }
         Fault::NeverAnswer => while request(&mut stream, &tally).await {},
-        Fault::Slow(gate) => {
-            while request(&mut stream, &tally).await {
+        Fault::NoTls => {
+            let _ = stream.read(&mut [0; 512]).await;
+            write(&mut stream, b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n", &tally).await;
+            std::future::pending().await
+        }
+        answering => answer_all(stream, answering, &tally).await,
+    }
+}
+
+/// Reads requests and answers each, as long as the fault has it.
+async fn answer_all(mut stream: TcpStream, fault: Fault, tally: &Tally) {
+    while request(&mut stream, tally).await {
+        let goes_on = match &fault {
+            Fault::Slow(gate) => {
                 gate.wait().await;
-                if !write(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", &tally).await {
-                    return;
-                }
+                write(&mut stream, OK.as_bytes(), tally).await
             }
-        }
-        Fault::Gigabyte => {
-            if request(&mut stream, &tally).await {
-                gigabyte(&mut stream, &tally).await;
+            Fault::Late(latency) => {
+                latency.pass().await;
+                write(&mut stream, OK.as_bytes(), tally).await
             }
-        }
-        Fault::Trickle => {
-            if request(&mut stream, &tally).await {
-                trickle(&mut stream, &tally).await;
+            Fault::Answers(bytes) => write(&mut stream, bytes.as_bytes(), tally).await,
+            Fault::AnswersAndCloses(bytes) => {
+                write(&mut stream, bytes.as_bytes(), tally).await;
+                false
             }
-        }
-        Fault::Garbage => {
-            if request(&mut stream, &tally).await {
-                write(&mut stream, b"\x16\x03\x01 garbage, no HTTP\r\n\r\n\x00\x01", &tally).await;
+            Fault::AnswersAndResets(bytes) => {
+                write(&mut stream, bytes.as_bytes(), tally).await;
+                return reset(stream);
             }
+            Fault::Gigabyte => {
+                gigabyte(&mut stream, tally).await;
+                false
+            }
+            Fault::Trickle => {
+                trickle(&mut stream, tally).await;
+                false
+            }
+            Fault::Garbage => {
+                write(&mut stream, b"\x16\x03\x01 garbage, no HTTP\r\n\r\n\x00\x01", tally).await;
+                false
+            }
+            _ => unreachable!("those have no answer"),
+        };
+        if !goes_on {
+            return;
         }
-        Fault::Refuse | Fault::BlackHole => unreachable!("those have no server"),
     }
 }
 
@@ -173,6 +231,9 @@ async fn request(stream: &mut TcpStream, tally: &Tally) -> bool {
     let Some(mut message) = wire.request_head().await else { return false };
     wire.body(&mut message).await;
     tally.read.fetch_add(message.body.len() as u64, Ordering::Relaxed);
+    if message.complete && !message.body.is_empty() {
+        tally.whole.fetch_add(1, Ordering::Relaxed);
+    }
     message.complete
 }
 

@@ -101,6 +101,15 @@ impl Ledger {
         self.outcomes.get(&(outcome.to_owned(), reason.to_owned())).copied().unwrap_or(0)
     }
 
+    /// Every outcome that there was, as `outcome/reason` (or the outcome alone), with its number.
+    pub(crate) fn causes(&self) -> Vec<(String, u64)> {
+        let name = |(outcome, reason): &(String, String)| match reason.as_str() {
+            "" => outcome.clone(),
+            reason => format!("{outcome}/{reason}"),
+        };
+        self.outcomes.iter().filter(|(_, n)| **n > 0).map(|(cause, n)| (name(cause), *n)).collect()
+    }
+
     pub(crate) fn delivered(&self) -> u64 {
         self.outcome("delivered")
     }

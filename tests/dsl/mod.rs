@@ -9,7 +9,8 @@
 //!   frame by frame, [`h2_raw`] a client that breaks its rules;
 //! - [`otlp`] pushes;
 //! - [`backlog`] is what durable delivery keeps on disk, [`tmpfs`] a disk that can be full;
-//! - [`fault`] is every bad server, [`relay`] spoils the way to a good one, [`latency`] is distance;
+//! - [`fault`] is every bad server, [`hole`] a network that drops, [`relay`] spoils the way to a good one, [`latency`] is
+//!   distance;
 //! - [`browser`] is a real browser, [`prometheus`] is the real sender and the real receiver.
 //!
 //! Everything has its own ports and its own folder, and is stopped when its value is dropped, also by a panic.
@@ -27,6 +28,7 @@ pub(crate) mod frames;
 pub(crate) mod h2_raw;
 pub(crate) mod h2_upstream;
 pub(crate) mod h2c;
+pub(crate) mod hole;
 pub(crate) mod http1;
 pub(crate) mod latency;
 pub(crate) mod metrics;

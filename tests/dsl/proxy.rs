@@ -34,7 +34,7 @@ impl Program {
     /// The command, without arguments of the test's.
     pub(crate) fn command(self) -> Command {
         match self {
-            Self::MimirMirror => Command::new(env!("CARGO_BIN_EXE_mimir-mirror")),
+            Self::MimirMirror => Command::new(ours()),
             Self::Envoy => {
                 let mut command = Command::new(envoy());
                 command.args(["--disable-hot-restart", "--concurrency", "1", "-l", "warning"]);
@@ -42,6 +42,12 @@ impl Program {
             }
         }
     }
+}
+
+/// The build of this profile, unless another is named: comparisons run the release.
+fn ours() -> PathBuf {
+    let named = std::env::var_os("MIMIR_MIRROR_BINARY");
+    named.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_mimir-mirror")), PathBuf::from)
 }
 
 /// Where the tool set-up puts Envoy. Behind the package's start script stands the binary, which is what signals

