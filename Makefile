@@ -19,7 +19,7 @@ lint: # formatting, clippy, rustdoc, house rules, licences
 deny: # dependencies against the advisory database too (fetched from GitHub)
 	cargo xtask deny
 
-bench: # against Envoy; writes docs/benchmarks.md
+bench: # against Envoy, nginx and a floor, half an hour; writes docs/benchmarks.md
 	cargo xtask bench
 
 fuzz: # two minutes for each target; needs a nightly compiler and cargo-fuzz, which nothing else here does

@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -176,9 +176,9 @@ impl Deadline {
         Poll::Pending
     }
 
-    /// Runs `future` until it is done or the deadline is reached, whichever comes first.
-    pub(crate) async fn race<F: Future>(&self, future: F) -> Result<F::Output, Expired> {
-        let mut future = pin!(future);
+    /// Runs `future` until it is done or the deadline is reached, whichever comes first. Where it stands: moving a future
+    /// that holds a whole exchange would cost more than the rest of the request's bookkeeping.
+    pub(crate) async fn race<F: Future>(&self, mut future: Pin<&mut F>) -> Result<F::Output, Expired> {
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
             Poll::Pending => self.poll_expired(cx).map(|()| Err(Expired)),

@@ -57,6 +57,8 @@ pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// After another process has taken over: a client connection without a request for so long is closed. Before, its next
 /// answer asks the client to close it, which costs the client nothing.
 pub(crate) const PARTING_IDLE: Duration = Duration::from_secs(5);
+/// A client's connection without a request for longer gives its buffers back.
+pub(crate) const QUIET: Duration = Duration::from_secs(1);
 /// Longest time for a client's TLS handshake, where the configuration sets no limit of its own.
 pub(crate) const CLIENT_HANDSHAKE: Duration = Duration::from_secs(15);
 /// How often it is looked whether files of certificates have changed.

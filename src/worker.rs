@@ -26,7 +26,7 @@ use crate::mirror::order::Permit;
 use crate::mirror::{self, Mirrors, Shared};
 use crate::route::Table;
 use crate::server::accept::Accepted;
-use crate::server::connection::Connections;
+use crate::server::connections::Connections;
 use crate::stats::WorkerStats;
 use crate::tls::{Current, Materials, Transport};
 use crate::upstream::{Parts, Upstream};

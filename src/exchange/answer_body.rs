@@ -4,7 +4,7 @@
 //! leaves before that, the rest is read for a moment, so that the primary is not cut off in its work.
 
 use std::cell::Cell;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -233,7 +233,7 @@ impl Drop for Relay {
             let mut read = 0;
             relayed.request.deadline().set(limits::LINGER_TIME);
             while read <= limits::LINGER_BYTES {
-                match relayed.request.deadline().race(incoming.frame()).await {
+                match relayed.request.deadline().race(pin!(incoming.frame())).await {
                     Ok(Some(Ok(frame))) => read += frame.data_ref().map_or(0, |data| data.len() as u64),
                     Ok(Some(Err(error))) => {
                         relayed.lease.broke(&error);

@@ -20,6 +20,8 @@ pub(crate) struct Client {
     pub(crate) secured: Option<Rc<Secured>>,
     /// Requests in progress on its connection.
     pub(crate) active: Rc<Cell<u32>>,
+    /// Requests of its connection whose body has not been read to its end.
+    pub(crate) unread: Rc<Cell<u32>>,
     /// Hears of it when the client leaves.
     pub(crate) departure: Rc<Departure>,
     /// Whether its connection ends with this request.

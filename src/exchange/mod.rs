@@ -19,6 +19,7 @@ mod retry;
 mod timeouts;
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,7 +111,7 @@ pub(crate) async fn exchange(
     let (mut head, incoming) = request.into_parts();
     let version = head.version;
     let mut active = Active::begin(&core.stats, &client, version);
-    let body = RequestBody::new(&core, client.listener, incoming, head.headers.contains_key(EXPECT));
+    let body = RequestBody::new(&core, &client, incoming, head.headers.contains_key(EXPECT));
     client.departure.tell(&body);
     active.logged = Logged::begin(&core, &client, version, &body);
     let source = Source::of(&head.headers, &site.http.conventions, client.peer.ip());
@@ -274,7 +275,7 @@ impl<'a> Exchange<'a> {
         rewrite::for_primary(&mut head, route, self.tells());
         let answers_with_trailers = self.version == Version::HTTP_2 || head.headers.contains_key(TE);
         let sent_at = Instant::now();
-        let asking = self.ask(head, route, kind, upstream, host);
+        let asking = pin!(self.ask(head, route, kind, upstream, host));
         let answer = self.body.deadline().race(asking).await;
         active.record.asked(&self.asked);
         self.body.forget_replay();

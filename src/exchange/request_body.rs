@@ -5,7 +5,7 @@
 //! while the request arrives, the longest silence; once it is complete, the route's timeout, as Envoy counts it.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -17,9 +17,9 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::Core;
 use super::replay::Replay;
 use super::timeouts::Timeouts;
+use super::{Client, Core};
 use crate::deadline::Deadline;
 use crate::limits;
 use crate::mirror::tap::{Tap, Unsaved};
@@ -72,12 +72,15 @@ pub(super) struct RequestBody {
     expects_continue: Cell<bool>,
     stats: Arc<WorkerStats>,
     listener: usize,
+    /// Requests of the connection that are not complete.
+    unread: Rc<Cell<u32>>,
 }
 
 impl RequestBody {
-    pub(super) fn new(core: &Core, listener: usize, incoming: Incoming, expects_continue: bool) -> Rc<Self> {
+    pub(super) fn new(core: &Core, client: &Client, incoming: Incoming, expects_continue: bool) -> Rc<Self> {
         let size = incoming.size_hint();
         let complete = incoming.is_end_stream();
+        client.unread.set(client.unread.get() + u32::from(!complete));
         Rc::new(Self {
             source: RefCell::new((!complete).then_some(incoming)),
             tap: RefCell::default(),
@@ -98,7 +101,8 @@ impl RequestBody {
             stream: RefCell::default(),
             expects_continue: Cell::new(expects_continue),
             stats: Arc::clone(&core.stats),
-            listener,
+            listener: client.listener,
+            unread: Rc::clone(&client.unread),
         })
     }
 
@@ -200,7 +204,9 @@ impl RequestBody {
     }
 
     fn completed(&self, trailers: Option<&HeaderMap>) {
-        self.complete.set(true);
+        if !self.complete.replace(true) {
+            self.unread.set(self.unread.get().saturating_sub(1));
+        }
         if self.completed_at.get().is_none() {
             self.completed_at.set(Some(Instant::now()));
         }
@@ -320,7 +326,7 @@ impl RequestBody {
             self.deadline.set(limits::LINGER_TIME);
             let mut read = 0;
             while read <= limits::LINGER_BYTES {
-                let Ok(frame) = self.deadline.race(source.frame()).await else { break };
+                let Ok(frame) = self.deadline.race(pin!(source.frame())).await else { break };
                 let ends = source.is_end_stream();
                 match self.received(frame, ends) {
                     Some(Ok(frame)) => read += frame.data_ref().map_or(0, |data| data.len() as u64),

@@ -100,16 +100,30 @@ impl Exchange<'_> {
         if !repeats(policy, &head) {
             let request = self.request(&head, route);
             let sending = upstream.send(&first, self.version, request, &repeat);
-            return self.within(policy.per_try_timeout, sending, &repeat, route).await;
+            return Box::pin(self.within(policy.per_try_timeout, sending, &repeat, route)).await;
         }
+        // Boxed: most requests have no policy that repeats them, and should not carry its state about.
+        Box::pin(self.ask_again(head, route, policy, upstream, first, &repeat)).await
+    }
+
+    /// Sends the request until the policy is content.
+    async fn ask_again(
+        &self,
+        head: Parts,
+        route: &Forward,
+        policy: &RetryPolicy,
+        upstream: &Rc<Upstream<Outgoing>>,
+        first: Rc<Host>,
+        repeat: &Repeatable<'_>,
+    ) -> Sent {
         self.body.replay().keep();
         let mut pause = policy.backoff_base;
         let mut tried = vec![Rc::clone(&first)];
         let mut to = first;
         let mut repeated = None;
         loop {
-            let sending = upstream.send(&to, self.version, self.request(&head, route), &repeat);
-            let sent = self.within(policy.per_try_timeout, sending, &repeat, route).await;
+            let sending = upstream.send(&to, self.version, self.request(&head, route), repeat);
+            let sent = self.within(policy.per_try_timeout, sending, repeat, route).await;
             drop(repeated.take());
             if !self.is_worth_another(policy, &sent, route) {
                 return sent;

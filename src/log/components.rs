@@ -19,7 +19,7 @@ const COMPONENTS: [(&str, &[&str]); 19] = [
     ("dns", &["mimir_mirror::cluster::discovery", "mimir_mirror::cluster::dns", "hickory_resolver"]),
     ("file", &["mimir_mirror::access_log"]),
     ("hc", &["mimir_mirror::cluster::health"]),
-    ("http", &["mimir_mirror::server::connection", "hyper"]),
+    ("http", &["mimir_mirror::server", "hyper"]),
     ("http2", &["h2"]),
     ("main", &["mimir_mirror::control", "mimir_mirror::worker", "mimir_mirror::descriptors"]),
     ("mirror", &["mimir_mirror::mirror"]),

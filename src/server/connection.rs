@@ -1,224 +1,235 @@
 //! One client connection: HTTP/1.1 or HTTP/2 with prior knowledge, told apart by its first bytes.
+//!
+//! A connection without a request rests: only its socket and what is counted of it are kept, until bytes come. The
+//! HTTP library's state is made for them, and for HTTP/1.1 given back once the connection has been quiet: a read buffer
+//! that a batch of remote write has passed through is 80 KiB, which ten thousand idle senders would hold for good.
 
-use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::rc::{Rc, Weak};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
-use std::time::Duration;
+use std::task::{Context, Poll};
 
-use config::model::{Codec, HttpManager};
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::accept::Accepted;
-use super::io::{ClientIo, OpenTls, Order, Watched};
+use super::io::{ClientIo, OpenTls};
+use super::protocols::{Builders, Protocol};
 use super::resets::{Resets, Resettable};
-use crate::exchange::{Client, Core, Departure, Detached, exchange};
-use crate::executor::LocalExecutor;
-use crate::limits;
+use super::watched::{Order, Watched};
+use crate::exchange::{AnswerBody, Client, Core, Departure, Detached, Unanswered, exchange};
 use crate::stats::HttpStats;
-use crate::stats::counter::Counter;
-use crate::tls::{Stream, server};
+use crate::tls::{Secured, Stream, server};
 
 /// Client connections of the process so far: each has a number, for format strings. Touched once a connection.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
-/// The counter of a reason to close.
-type Why = fn(&HttpStats) -> &Counter;
-
-/// The client connections of one worker.
-#[derive(Debug)]
-pub(crate) struct Connections {
-    core: Rc<Core>,
-    builders: Vec<Builder<LocalExecutor>>,
-    open: RefCell<Vec<Weak<Watched>>>,
-    /// Seconds since the worker started, moved by [`Connections::sweep`].
-    clock: Rc<Cell<u64>>,
-    draining: Cell<bool>,
-    /// Since when another process takes the new connections, on `clock`.
-    parting: Cell<Option<u64>>,
+/// How serving HTTP ended.
+enum Served {
+    /// The connection is over, well or not.
+    Over(hyper::Result<()>),
+    /// It is quiet, and nothing of a request has been read.
+    Quiet(ClientIo),
 }
 
-impl Connections {
-    pub(crate) fn new(core: Rc<Core>) -> Rc<Self> {
-        let builders = core.sites.iter().map(|site| builder(&site.http)).collect();
-        Rc::new(Self {
-            core,
-            builders,
-            open: RefCell::default(),
-            clock: Rc::default(),
-            draining: Cell::new(false),
-            parting: Cell::new(None),
-        })
-    }
+/// See the module.
+pub(super) struct Connection {
+    core: Rc<Core>,
+    builders: Rc<Builders>,
+    watched: Rc<Watched>,
+    peer: SocketAddr,
+    local: SocketAddr,
+    /// From 0, in the order of acceptance.
+    number: u64,
+    secured: Option<Rc<Secured>>,
+}
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.open.borrow().iter().all(|watched| watched.strong_count() == 0)
-    }
-
-    /// Serves a connection to its end, as a task of its own.
-    pub(crate) fn serve(self: &Rc<Self>, accepted: Accepted) {
-        let stats = &self.core.stats;
-        let Some(http) = stats.http.get(accepted.listener) else { return };
-        // Counted even if it fails below: the acceptor reads from it what this worker has taken.
-        http.cx_total.inc();
-        let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
-        let Ok(local) = stream.local_addr() else { return };
-        // Answers are small and wait for nothing.
-        let _ = stream.set_nodelay(true);
-        let watched = Watched::new(accepted.listener, std::sync::Arc::clone(stats), Rc::clone(&self.clock));
-        self.open.borrow_mut().push(Rc::downgrade(&watched));
-        if self.draining.get() {
-            watched.order(Order::Drain);
-        }
-        http.cx_active.inc();
-        tokio::task::spawn_local(Rc::clone(self).drive(stream, (accepted.peer, local), watched));
-    }
-
-    async fn drive(
-        self: Rc<Self>,
-        stream: TcpStream,
-        (peer, local): (SocketAddr, SocketAddr),
+impl Connection {
+    pub(super) fn new(
+        core: &Rc<Core>,
+        builders: &Rc<Builders>,
         watched: Rc<Watched>,
-    ) {
-        let Some(builder) = self.builders.get(watched.listener) else { return };
-        let Some(server::Accepted { stream, secured }) = self.handshake(stream, &watched).await else {
-            return watched.ended(self.core.lifecycle.asks_to_leave());
-        };
-        let _tls = secured.as_ref().and_then(|_| OpenTls::count(&watched));
-        let core = Rc::clone(&self.core);
-        let listener = watched.listener;
-        let own = Rc::clone(&watched);
-        let resets = Rc::<Resets>::default();
-        let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-        let service = service_fn(move |request| {
-            let departure = Rc::<Departure>::default();
-            begin(&core, &own);
-            let client = Client {
-                listener,
-                peer,
-                local,
-                connection,
-                secured: secured.clone(),
-                active: Rc::clone(&own.active),
-                departure: Rc::clone(&departure),
-                retiring: Rc::clone(&own.retiring),
-            };
-            let exchange = Detached::new(exchange(Rc::clone(&core), client, request), departure);
-            let watched = Rc::clone(&own);
-            Resettable::new(exchange, Rc::clone(&resets), move || watched.reset_too_often())
-        });
-        let io = TokioIo::new(ClientIo::new(stream, Rc::clone(&watched)));
-        let mut connection = pin!(builder.serve_connection(io, service));
-        let ended = poll_fn(|cx| {
-            match watched.poll_order(cx) {
-                Some(Order::Kill) => return Poll::Ready(Ok(())),
-                Some(Order::Drain) => {
-                    connection.as_mut().graceful_shutdown();
-                    // Polled again below, and woken for the next order.
-                    let _ = watched.poll_order(cx);
-                }
-                None => {}
+        (peer, local): (SocketAddr, SocketAddr),
+    ) -> Self {
+        let (core, builders) = (Rc::clone(core), Rc::clone(builders));
+        let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+        Self { core, builders, watched, peer, local, number, secured: None }
+    }
+
+    /// Serves the connection to its end.
+    pub(super) async fn drive(mut self, stream: TcpStream) {
+        if let Some(server::Accepted { stream, secured }) = self.handshake(stream).await {
+            let watched = Rc::clone(&self.watched);
+            let _tls = secured.as_ref().and_then(|_| OpenTls::count(&watched));
+            self.secured = secured;
+            let ended = Rc::new(self).serve(stream).await;
+            if ended.is_err_and(|error| error.is_parse() || error.is_parse_status()) {
+                watched.http().inspect(|http| count_malformed(http));
             }
-            connection.as_mut().poll(cx)
-        });
-        let ended = ended.await;
-        watched.ended(self.core.lifecycle.asks_to_leave());
-        if ended.as_ref().is_err_and(|error| is_protocol_error(error.as_ref())) {
-            watched.http().inspect(|http| count_malformed(http));
         }
     }
 
     /// Ends the client's TLS, if the listener has any. `None`: it failed, or the worker drains.
-    async fn handshake(&self, stream: TcpStream, watched: &Watched) -> Option<server::Accepted> {
+    async fn handshake(&self, stream: TcpStream) -> Option<server::Accepted> {
+        let watched = &self.watched;
         let Some(tls) = self.core.tls.listener(watched.listener) else {
             return Some(server::Accepted { stream: Stream::Plain(stream), secured: None });
         };
         let mut handshake = pin!(tls.accept(stream, &watched.http()?.tls));
         // Nothing was asked yet: whatever the order is, the connection may close.
         poll_fn(|cx| match watched.poll_order(cx) {
-            Some(_) => Poll::Ready(None),
-            None => handshake.as_mut().poll(cx),
+            Some(Order::Drain | Order::Kill) => Poll::Ready(None),
+            _ => handshake.as_mut().poll(cx),
         })
         .await
     }
 
-    /// Lets every connection finish what is in progress and close.
-    pub(crate) fn drain(&self) {
-        self.draining.set(true);
-        self.each_open(|watched| watched.order(Order::Drain));
-    }
-
-    /// Another process takes the new connections: answers ask the clients of these to close them, and [`Self::sweep`]
-    /// closes those that have nothing to ask.
-    pub(crate) fn part(&self) {
-        self.parting.set(Some(self.clock.get()));
-    }
-
-    /// About once a second: closes connections that are idle or stalled. `elapsed` since the worker started.
-    pub(crate) fn sweep(&self, elapsed: Duration) {
-        let now = elapsed.as_secs();
-        self.clock.set(now);
-        self.open.borrow_mut().retain(|watched| watched.strong_count() > 0);
-        self.each_open(|watched| {
-            if self.is_parted(watched, now) {
-                watched.order(Order::Drain);
+    async fn serve(self: Rc<Self>, stream: Stream) -> hyper::Result<()> {
+        // The first bytes may have come with the handshake's last: TLS has read them from the socket already.
+        let mut comes = matches!(stream, Stream::Tls(_));
+        let mut io = ClientIo::new(stream, Rc::clone(&self.watched));
+        let mut protocol = None;
+        loop {
+            self.watched.resting.set(true);
+            let spoken = unless_ordered(&self.watched, pin!(self.arrival(&mut io, comes, protocol))).await;
+            self.watched.resting.set(false);
+            let Some(spoken) = spoken.flatten() else { return Ok(()) };
+            comes = false;
+            protocol = Some(spoken);
+            let served = match spoken {
+                // Boxed, so that a connection that rests is small.
+                Protocol::Http1 => Box::pin(self.http1(io)).await,
+                Protocol::Http2 => Box::pin(self.http2(io)).await,
+            };
+            match served {
+                Served::Over(ended) => return ended,
+                Served::Quiet(back) => io = back,
             }
-            if let Some((order, why)) = self.verdict(watched, now) {
-                watched.http().inspect(|http| why(http).inc());
-                watched.order(order);
-            }
-        });
-    }
-
-    /// What to do with a connection that is idle or stalled, and what counts it.
-    fn verdict(&self, watched: &Watched, now: u64) -> Option<(Order, Why)> {
-        let http = &self.core.sites.get(watched.listener)?.http;
-        let over = |since: u64, limit: Duration| now.saturating_sub(since) > limit.as_secs();
-        if watched.blocked_since.get().is_some_and(|since| over(since, limits::CLIENT_STALL)) {
-            return Some((Order::Kill, |http| &http.cx_idle_timeout));
         }
-        let age = http.protocols.connections.max_duration;
-        if !watched.retiring.get() && age.is_some_and(|limit| watched.age() >= limit) {
-            watched.http().inspect(|http| http.cx_max_duration_reached.inc());
+    }
+
+    /// Waits until bytes come. What the client speaks; `None` if it leaves before it has told.
+    async fn arrival(&self, io: &mut ClientIo, comes: bool, known: Option<Protocol>) -> Option<Protocol> {
+        if !comes {
+            poll_fn(|cx| io.poll_arrival(cx)).await;
+        }
+        if known.is_some() {
+            return known;
+        }
+        let protocol = self.builders.tell(io).await.ok().flatten()?;
+        self.watched.speaks(protocol);
+        Some(protocol)
+    }
+
+    /// Serves HTTP/1.1 until the connection is over or quiet.
+    async fn http1(self: &Rc<Self>, io: ClientIo) -> Served {
+        let origin = Rc::clone(self);
+        let service = service_fn(move |request| origin.exchange(request));
+        let mut connection = self.builders.http1.serve_connection(TokioIo::new(io), service);
+        let ended = poll_fn(|cx| {
+            match self.watched.poll_order(cx) {
+                Some(Order::Kill) => return Poll::Ready(Some(Ok(()))),
+                Some(Order::Drain) => {
+                    Pin::new(&mut connection).graceful_shutdown();
+                    // Polled again below, and woken for the next order.
+                    let _ = self.watched.poll_order(cx);
+                }
+                Some(Order::Rest) if self.watched.may_rest() => return Poll::Ready(None),
+                Some(Order::Rest) => drop(self.watched.poll_order(cx)),
+                None => {}
+            }
+            Pin::new(&mut connection).poll(cx).map(Some)
+        });
+        if let Some(ended) = ended.await {
+            return Served::Over(ended);
+        }
+        let parts = connection.into_parts();
+        let mut io = parts.io.into_inner();
+        // As a rule there is nothing in it, but its room; that is what is given back.
+        if !parts.read_buf.is_empty() {
+            io.unread(parts.read_buf);
+        }
+        Served::Quiet(io)
+    }
+
+    /// Serves HTTP/2, whose connections do not rest: the library keeps little for those that are idle.
+    async fn http2(self: &Rc<Self>, io: ClientIo) -> Served {
+        let (origin, resets) = (Rc::clone(self), Rc::<Resets>::default());
+        let service = service_fn(move |request| {
+            let watched = Rc::clone(&origin.watched);
+            Resettable::new(origin.exchange(request), Rc::clone(&resets), move || watched.reset_too_often())
+        });
+        let mut connection = pin!(self.builders.http2.serve_connection(TokioIo::new(io), service));
+        let ended = poll_fn(|cx| {
+            match self.watched.poll_order(cx) {
+                Some(Order::Kill) => return Poll::Ready(Ok(())),
+                Some(Order::Drain) => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = self.watched.poll_order(cx);
+                }
+                Some(Order::Rest) => drop(self.watched.poll_order(cx)),
+                None => {}
+            }
+            connection.as_mut().poll(cx)
+        });
+        Served::Over(ended.await)
+    }
+
+    fn exchange(
+        &self,
+        request: Request<Incoming>,
+    ) -> Detached<impl Future<Output = Result<Response<AnswerBody>, Unanswered>> + use<>> {
+        let departure = Rc::<Departure>::default();
+        self.begin();
+        let watched = &self.watched;
+        let client = Client {
+            listener: watched.listener,
+            peer: self.peer,
+            local: self.local,
+            connection: self.number,
+            secured: self.secured.clone(),
+            active: Rc::clone(&watched.active),
+            unread: Rc::clone(&watched.unread),
+            departure: Rc::clone(&departure),
+            retiring: Rc::clone(&watched.retiring),
+        };
+        Detached::new(exchange(Rc::clone(&self.core), client, request), departure)
+    }
+
+    /// A request begins, perhaps the connection's last.
+    fn begin(&self) {
+        let watched = &self.watched;
+        let requests = watched.requests.get().saturating_add(1);
+        watched.requests.set(requests);
+        let site = self.core.sites.get(watched.listener);
+        let limit = site.and_then(|site| site.http.protocols.connections.max_requests);
+        if limit.is_some_and(|limit| requests >= limit) && !watched.retiring.get() {
+            watched.http().inspect(|http| http.cx_max_requests_reached.inc());
             watched.retire();
         }
-        if watched.is_retired(now) {
-            return Some((Order::Drain, |http| &http.cx_drain_close));
-        }
-        if watched.active.get() > 0 {
-            return None;
-        }
-        let head_limit = http.request_headers_timeout.unwrap_or(limits::CLIENT_STALL);
-        if !watched.is_h2.get() && watched.head_since.get().is_some_and(|since| over(since, head_limit)) {
-            return Some((Order::Kill, |http| &http.rq_header_timeout));
-        }
-        let is_idle = http.idle_timeout.is_some_and(|limit| over(watched.moved.get(), limit));
-        is_idle.then_some((Order::Drain, |http| &http.cx_idle_timeout))
     }
+}
 
-    /// Whether a connection may be told to finish, when another process takes the new ones.
-    fn is_parted(&self, watched: &Watched, now: u64) -> bool {
-        let Some(parting) = self.parting.get() else { return false };
-        // GOAWAY lets the requests on their way through, so nothing has to be waited for.
-        if watched.is_h2.get() {
-            return !watched.told.replace(true);
-        }
-        let quiet = now.saturating_sub(parting.max(watched.moved.get()));
-        watched.active.get() == 0
-            && watched.head_since.get().is_none()
-            && quiet > limits::PARTING_IDLE.as_secs()
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.watched.ended(self.core.lifecycle.asks_to_leave());
     }
+}
 
-    fn each_open(&self, act: impl Fn(&Watched)) {
-        let open: Vec<_> = self.open.borrow().iter().filter_map(Weak::upgrade).collect();
-        open.iter().for_each(|watched| act(watched));
-    }
+/// Waits for something while nothing has been asked: an order to close is followed at once. `None`: it was given.
+async fn unless_ordered<F: Future>(watched: &Watched, mut future: Pin<&mut F>) -> Option<F::Output> {
+    let ordered = |cx: &Context<'_>| loop {
+        match watched.poll_order(cx) {
+            Some(Order::Drain | Order::Kill) => return true,
+            Some(Order::Rest) => {}
+            None => return false,
+        }
+    };
+    poll_fn(|cx| if ordered(cx) { Poll::Ready(None) } else { future.as_mut().poll(cx).map(Some) }).await
 }
 
 /// A request that the HTTP library could not read, and answered with a 4xx of its own.
@@ -230,54 +241,4 @@ fn count_malformed(http: &HttpStats) {
     if let Some(client_errors) = http.rq_by_class.get(3) {
         client_errors.inc();
     }
-}
-
-/// A request begins, perhaps the connection's last.
-fn begin(core: &Core, watched: &Watched) {
-    let requests = watched.requests.get().saturating_add(1);
-    watched.requests.set(requests);
-    let limit =
-        core.sites.get(watched.listener).and_then(|site| site.http.protocols.connections.max_requests);
-    if limit.is_some_and(|limit| requests >= limit) && !watched.retiring.get() {
-        watched.http().inspect(|http| http.cx_max_requests_reached.inc());
-        watched.retire();
-    }
-}
-
-fn is_protocol_error(error: &(dyn std::error::Error + 'static)) -> bool {
-    let hyper = error.downcast_ref::<hyper::Error>();
-    hyper.is_some_and(|error| error.is_parse() || error.is_parse_status())
-}
-
-fn builder(http: &HttpManager) -> Builder<LocalExecutor> {
-    let head_max = (http.max_request_headers_kb as usize) << 10;
-    let protocols = &http.protocols;
-    let mut builder = match protocols.codec {
-        Codec::Auto => Builder::new(LocalExecutor),
-        Codec::Http1 => Builder::new(LocalExecutor).http1_only(),
-        Codec::Http2 => Builder::new(LocalExecutor).http2_only(),
-    };
-    builder
-        .http1()
-        .auto_date_header(false)
-        .max_headers(protocols.max_headers as usize)
-        .max_buf_size(head_max.max(limits::READ_BUFFER_MAX))
-        .title_case_headers(protocols.http1.title_case)
-        .pipeline_flush(false);
-    let options = &protocols.http2;
-    let keepalive = options.keepalive;
-    let mut http2 = builder.http2();
-    http2
-        .timer(TokioTimer::new())
-        .auto_date_header(false)
-        .initial_stream_window_size(options.stream_window)
-        .initial_connection_window_size(options.connection_window)
-        .max_concurrent_streams(options.max_concurrent_streams)
-        .max_send_buf_size(limits::H2_SEND_BUFFER)
-        .max_header_list_size(head_max as u32)
-        .keep_alive_interval(keepalive.map(|keepalive| keepalive.interval));
-    if let Some(keepalive) = keepalive {
-        http2.keep_alive_timeout(keepalive.timeout);
-    }
-    builder
 }

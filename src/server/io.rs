@@ -1,205 +1,16 @@
 //! The socket of a client's connection: counts bytes and notes when something last moved.
 
-use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
 
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::preface::Preface;
-use crate::limits;
+use super::watched::Watched;
 use crate::stats::tls::TlsStats;
-use crate::stats::{HttpStats, WorkerStats};
 use crate::tls::Stream;
-
-/// What a connection is told from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Finish what is in progress, then close.
-    Drain,
-    /// Close now.
-    Kill,
-}
-
-/// What is known of a connection outside of its task. Times are seconds of the worker's clock.
-#[derive(Debug)]
-pub(super) struct Watched {
-    pub(super) listener: usize,
-    stats: Arc<WorkerStats>,
-    clock: Rc<Cell<u64>>,
-    /// When bytes last moved.
-    pub(super) moved: Cell<u64>,
-    /// Since when the first bytes of a request's head wait for the rest.
-    pub(super) head_since: Cell<Option<u64>>,
-    /// Since when the client takes no bytes.
-    pub(super) blocked_since: Cell<Option<u64>>,
-    /// Requests in progress.
-    pub(super) active: Rc<Cell<u32>>,
-    pub(super) is_h2: Cell<bool>,
-    /// Told to finish because another process has taken over.
-    pub(super) told: Cell<bool>,
-    /// Requests begun.
-    pub(super) requests: Cell<u32>,
-    /// No request is to follow those in progress: answers say so. Since when, in seconds of the worker's clock.
-    retiring_since: Cell<Option<u64>>,
-    pub(super) retiring: Rc<Cell<bool>>,
-    accepted: Instant,
-    /// Once its first bytes have said which protocol it speaks: whether that is HTTP/2.
-    began: Cell<Option<bool>>,
-    /// The client closed first: whether in the middle of a request.
-    left: Cell<Option<bool>>,
-    order: Cell<Option<Order>>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Watched {
-    pub(super) fn new(listener: usize, stats: Arc<WorkerStats>, clock: Rc<Cell<u64>>) -> Rc<Self> {
-        let moved = Cell::new(clock.get());
-        Rc::new(Self {
-            listener,
-            stats,
-            clock,
-            moved,
-            head_since: Cell::new(None),
-            blocked_since: Cell::new(None),
-            active: Rc::default(),
-            is_h2: Cell::new(false),
-            told: Cell::new(false),
-            requests: Cell::new(0),
-            retiring_since: Cell::new(None),
-            retiring: Rc::default(),
-            accepted: Instant::now(),
-            began: Cell::new(None),
-            left: Cell::new(None),
-            order: Cell::new(None),
-            waker: RefCell::default(),
-        })
-    }
-
-    pub(super) fn http(&self) -> Option<&HttpStats> {
-        self.stats.http.get(self.listener)
-    }
-
-    /// The connection is over: the last that is counted of it. `draining`: clients are asked to connect elsewhere.
-    pub(super) fn ended(&self, draining: bool) {
-        let Some(http) = self.http() else { return };
-        http.cx_active.dec();
-        http.cx_destroy.inc();
-        let left = self.left.get();
-        http.cx_ends.count(left.is_some(), left.unwrap_or_else(|| self.active.get() > 0));
-        if draining {
-            http.cx_drain_close.inc();
-        }
-        http.cx_length.record(self.accepted.elapsed());
-        match self.began.get() {
-            Some(true) => http.cx_http2_active.dec(),
-            Some(false) => http.cx_http1_active.dec(),
-            None => {}
-        }
-    }
-
-    /// Lets the client connect anew soon: over HTTP/2 it is told at once (GOAWAY), over HTTP/1.1 with the next answer.
-    pub(super) fn retire(&self) {
-        if self.retiring.replace(true) {
-            return;
-        }
-        self.retiring_since.set(Some(self.clock.get()));
-        if self.is_h2.get() {
-            self.order(Order::Drain);
-        }
-    }
-
-    /// A retiring connection over which no answer could say so for long: it is closed. Once.
-    pub(super) fn is_retired(&self, now: u64) -> bool {
-        let patience = limits::RETIRING.as_secs();
-        let is_over = self.retiring_since.get().is_some_and(|since| now.saturating_sub(since) > patience);
-        if is_over {
-            self.retiring_since.set(None);
-        }
-        is_over
-    }
-
-    /// Its client opens streams only to reset them.
-    pub(super) fn reset_too_often(&self) {
-        // Over HTTP/1.1 the connection is gone with its request.
-        if self.is_h2.get() {
-            self.http().inspect(|http| http.rq_too_many_premature_resets.inc());
-            self.order(Order::Kill);
-        }
-    }
-
-    /// How old the connection is.
-    pub(super) fn age(&self) -> Duration {
-        self.accepted.elapsed()
-    }
-
-    pub(super) fn order(&self, order: Order) {
-        self.order.set(Some(order));
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    pub(super) fn poll_order(&self, cx: &Context<'_>) -> Option<Order> {
-        let order = self.order.take();
-        if order.is_none() {
-            let mut waker = self.waker.borrow_mut();
-            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                *waker = Some(cx.waker().clone());
-            }
-        }
-        order
-    }
-
-    /// `speaks_h2`: at the moment when it shows.
-    fn received(&self, bytes: &[u8], speaks_h2: Option<bool>) {
-        let now = self.clock.get();
-        self.moved.set(now);
-        if self.active.get() > 0 {
-            self.head_since.set(None);
-        } else if self.head_since.get().is_none() {
-            self.head_since.set(Some(now));
-        }
-        if let Some(http) = self.http() {
-            http.cx_rx_bytes_total.add(bytes.len() as u64);
-            if let Some(is_h2) = speaks_h2 {
-                self.is_h2.set(is_h2);
-                self.began.set(Some(is_h2));
-                let (total, active) = if is_h2 {
-                    (&http.cx_http2_total, &http.cx_http2_active)
-                } else {
-                    (&http.cx_http1_total, &http.cx_http1_active)
-                };
-                total.inc();
-                active.inc();
-            }
-        }
-    }
-
-    fn sent(&self, result: &Poll<io::Result<usize>>) {
-        match result {
-            Poll::Ready(Ok(n)) => {
-                self.moved.set(self.clock.get());
-                self.blocked_since.set(None);
-                // Once an answer leaves, what was read before was a whole head.
-                self.head_since.set(None);
-                if let Some(http) = self.http() {
-                    http.cx_tx_bytes_total.add(*n as u64);
-                }
-            }
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => {
-                if self.blocked_since.get().is_none() {
-                    self.blocked_since.set(Some(self.clock.get()));
-                }
-            }
-        }
-    }
-}
 
 /// A connection with TLS is open.
 pub(super) struct OpenTls<'a>(&'a TlsStats);
@@ -224,12 +35,27 @@ impl Drop for OpenTls<'_> {
 pub(super) struct ClientIo {
     stream: Stream,
     watched: Rc<Watched>,
-    preface: Preface,
+    /// What has been read and is to be read again.
+    unread: Bytes,
 }
 
 impl ClientIo {
     pub(super) fn new(stream: Stream, watched: Rc<Watched>) -> Self {
-        Self { stream, watched, preface: Preface::default() }
+        Self { stream, watched, unread: Bytes::new() }
+    }
+
+    /// Gives back what was read but is for who reads next.
+    pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
+    }
+
+    /// Ready when there is something to read, the end included.
+    pub(super) fn poll_arrival(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.unread.is_empty() {
+            return Poll::Ready(());
+        }
+        // Why it fails is told by reading.
+        self.stream.socket().poll_read_ready(cx).map(drop)
     }
 }
 
@@ -239,16 +65,22 @@ impl AsyncRead for ClientIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let length = self.unread.len().min(buf.remaining());
+            buf.put_slice(self.unread.get(..length).unwrap_or_default());
+            self.unread.advance(length);
+            if self.unread.is_empty() {
+                // An empty slice still holds what it is a slice of.
+                self.unread = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let had_room = buf.remaining() > 0;
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let read = buf.filled().get(before..).unwrap_or_default();
-        if read.is_empty() {
-            let ended = had_room && result.is_ready();
-            self.watched.left.set(ended.then_some(self.watched.active.get() > 0));
-        } else {
-            let speaks_h2 = self.preface.decide(read);
-            self.watched.received(read, speaks_h2);
+        match buf.filled().len() - before {
+            0 => self.watched.closed(had_room && result.is_ready()),
+            read => self.watched.received(read),
         }
         result
     }
@@ -276,7 +108,12 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let result = Pin::new(&mut self.stream).poll_flush(cx);
+        if result.is_pending() {
+            // With TLS, what was written may still wait for the socket.
+            self.watched.sent(&Poll::Pending);
+        }
+        result
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

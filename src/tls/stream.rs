@@ -17,13 +17,17 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// This end's address.
-    pub(crate) fn local(&self) -> Option<SocketAddr> {
-        let socket = match self {
+    /// The socket, of whose bytes TLS may hold some that were not asked for yet.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
-        };
-        socket.local_addr().ok()
+        }
+    }
+
+    /// This end's address.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.socket().local_addr().ok()
     }
 
     /// The protocol that the handshake agreed on (ALPN).

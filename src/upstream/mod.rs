@@ -186,7 +186,7 @@ where
     ) -> Result<(Response<Incoming>, Lease<B>), Failure> {
         let mut asked = Asked::of(host);
         let result = if self.is_http2(client) {
-            let sent = self.send_http2(host, request, repeat).await;
+            let sent = Box::pin(self.send_http2(host, request, repeat)).await;
             sent.map(|(answer, lease, in_use)| (answer, Held::Http2(lease), in_use))
         } else {
             let sent = self.send_http1(host, request, repeat).await;

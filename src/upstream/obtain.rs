@@ -87,6 +87,16 @@ where
         if let Some(lease) = may.then(|| self.http1.checkout(host, name)).flatten() {
             return Ok((lease, true));
         }
+        // Boxed: what a new connection needs room for, requests over one that is there should not carry about.
+        Box::pin(self.obtain_new(host, name, line)).await
+    }
+
+    async fn obtain_new(
+        &self,
+        host: &Rc<Host>,
+        name: Option<&str>,
+        line: Option<&Rc<Line>>,
+    ) -> Result<(http1::Lease<B>, bool), Failure> {
         let Some(line) = line else {
             let io = self.pend(host, self.connect(host, name, false, None)).await?;
             return Ok((self.http1.adopt(io, host, name.map(Into::into)).await?, false));

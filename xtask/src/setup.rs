@@ -22,7 +22,7 @@ pub(crate) const NGINX_VERSION: &str = "1.31.3";
 pub(crate) const TRAEFIK_VERSION: &str = "3.7.15";
 
 /// Programs that must be on `PATH`, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("curl", "curl"),
@@ -32,6 +32,7 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("prometheus", "prometheus"),
     ("python3", "python3"),
     ("taskset", "util-linux"),
+    ("valgrind", "valgrind"),
 ];
 
 /// Makes everything present, or says what to do by hand.

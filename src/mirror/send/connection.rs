@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -193,7 +193,7 @@ impl<'a, L: Load> Connection<'a, L> {
         self.deadline.set(limits::MIRROR_IDLE);
         self.sender.idle.borrow_mut().push(Rc::clone(self.slot));
         let (slot, stream, left) = (self.slot, &mut self.stream, &mut self.left);
-        let handed = self.deadline.race(poll_fn(|cx| {
+        let handed = pin!(poll_fn(|cx| {
             if let Some(copy) = slot.handed.take() {
                 return Poll::Ready(Some(copy));
             }
@@ -206,7 +206,7 @@ impl<'a, L: Load> Connection<'a, L> {
             *slot.waker.borrow_mut() = Some(cx.waker().clone());
             Poll::Pending
         }));
-        if let Ok(Some(copy)) = handed.await {
+        if let Ok(Some(copy)) = self.deadline.race(handed).await {
             return Some(copy);
         }
         self.sender.idle.borrow_mut().retain(|slot| !Rc::ptr_eq(slot, self.slot));
@@ -232,7 +232,8 @@ impl<'a, L: Load> Connection<'a, L> {
         let deadline = self.sender.settings.wheel.deadline();
         deadline.set(timeout);
         let mut cursor = Cursor::new(&wire.chunks);
-        let result = deadline.race(poll_fn(|cx| self.poll_converse(cx, &mut cursor, &mut answer))).await;
+        let result =
+            deadline.race(pin!(poll_fn(|cx| self.poll_converse(cx, &mut cursor, &mut answer)))).await;
         self.stats.inspect(|stats| stats.rq_active.dec());
         self.broken = result != Ok(Ok(()));
         self.sender.landed();

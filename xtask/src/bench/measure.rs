@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use super::PROXY_CPU;
+use super::case::Case;
+use super::certificate::Certificate;
 use super::child::Helper;
 use super::load::Tally;
 use super::proc;
 use super::proxy::{Proxy, pause};
-use super::size::Size;
+use super::sample::{Counts, Sample, since};
 use super::upstream::Ports;
 use super::variant::Variant;
 
@@ -21,131 +24,106 @@ const COPY_WAIT: Duration = Duration::from_secs(2);
 /// How long an idle proxy runs before its memory is read.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// One measurement of one variant.
-#[derive(Clone, Debug)]
-pub(super) struct Sample {
-    pub(super) requests: u64,
-    pub(super) requests_per_second: f64,
-    pub(super) cpu_us: f64,
-    pub(super) p50_us: u64,
-    pub(super) p99_us: u64,
-    pub(super) peak_memory_kib: u64,
-    /// Answers other than 200.
-    pub(super) not_ok: u64,
-    /// Whether requests and bytes at both clusters are what the clients sent.
-    pub(super) all_arrived: bool,
-    /// Copies that never arrived.
-    pub(super) lost: u64,
-    /// Share of the proxy's CPU that others took.
-    pub(super) foreign: f64,
-}
-
-impl Sample {
-    /// Whether the proxy did all of its work.
-    pub(super) fn complete(&self) -> bool {
-        self.all_arrived && self.not_ok == 0
-    }
-}
-
-/// The two variants, measured one after the other.
-pub(super) struct Pair {
-    pub(super) ours: Sample,
-    pub(super) envoy: Sample,
-}
-
-impl Pair {
-    /// How many times our CPU time a request Envoy needs.
-    pub(super) fn advantage(&self) -> f64 {
-        self.envoy.cpu_us / self.ours.cpu_us
-    }
-}
-
-/// Requests and body bytes at one cluster.
-#[derive(Clone, Copy, PartialEq)]
-struct Counts {
-    requests: u64,
-    body_bytes: u64,
-}
+/// One sample of each variant, one after the other.
+pub(super) type Round = Vec<Sample>;
 
 /// What all measurements share.
 pub(super) struct Bench {
-    pub(super) variants: [Variant; 2],
-    pub(super) connections: usize,
-    pub(super) rate: u32,
     pub(super) duration: Duration,
     upstream: Helper,
     ports: Ports,
+    certificate: Certificate,
+    /// What the secondary takes to answer, in milliseconds.
+    mirror_ms: u64,
     /// Repeats left: a machine that is never quiet must not keep the benchmark from ending.
     repeats: usize,
+    /// Whether system calls are counted too, in a run of their own.
+    pub(super) system_calls: bool,
 }
 
 impl Bench {
-    /// `rate`: requests a second, or 0 for as many as are answered.
-    pub(super) fn start(
-        variants: [Variant; 2],
-        connections: usize,
-        rate: u32,
-        duration: Duration,
-    ) -> Result<Self> {
+    pub(super) fn start(duration: Duration) -> Result<Self> {
         let mut upstream = Helper::start("bench-upstream", &[])?;
         let [primary, secondary] = upstream.numbers()?;
         let ports = Ports { primary: u16::try_from(primary)?, secondary: u16::try_from(secondary)? };
-        Ok(Self { variants, connections, rate, duration, upstream, ports, repeats: 0 })
+        let certificate = Certificate::make()?;
+        Ok(Self { duration, upstream, ports, certificate, mirror_ms: 0, repeats: 0, system_calls: true })
     }
 
-    /// Memory of each variant before its first request, in KiB.
-    pub(super) fn idle(&self) -> Result<[u64; 2]> {
-        let memory = |variant: &Variant| {
-            let proxy = Proxy::start(variant, self.ports)?;
-            pause(IDLE);
-            proxy.memory_kib()
-        };
-        let [ours, envoy] = &self.variants;
-        Ok([memory(ours)?, memory(envoy)?])
+    /// A fresh proxy for what a row needs.
+    pub(super) fn proxy(&self, variant: &Variant, cpus: &str, case: &Case) -> Result<Proxy> {
+        Proxy::start(variant, cpus, case.protocol, self.ports, &self.certificate)
     }
 
-    /// All rounds with one body size. Who goes first changes, so that neither always follows the other.
-    pub(super) fn size(&mut self, size: &Size, rounds: usize) -> Result<Vec<Pair>> {
-        eprintln!("{size}: preparing bodies");
-        let arguments = [
-            format!("--bytes={}", size.bytes),
-            format!("--connections={}", self.connections),
-            format!("--rate={}", self.rate),
+    /// Memory before the first request, in KiB.
+    pub(super) fn idle(&self, variant: &Variant, case: &Case) -> Result<u64> {
+        let proxy = self.proxy(variant, PROXY_CPU, case)?;
+        pause(IDLE);
+        proxy.memory_kib()
+    }
+
+    /// The clients of a row, and the secondary as it has it.
+    pub(super) fn load(&mut self, case: &Case) -> Result<Helper> {
+        self.load_with(case, None)
+    }
+
+    /// The same with one body for all connections.
+    pub(super) fn load_once(&mut self, case: &Case) -> Result<Helper> {
+        self.load_with(case, Some("--same-body".to_owned()))
+    }
+
+    fn load_with(&mut self, case: &Case, besides: Option<String>) -> Result<Helper> {
+        let mut arguments = vec![
+            format!("--bytes={}", case.size.bytes),
+            format!("--connections={}", case.connections),
+            format!("--rate={}", case.rate),
+            format!("--protocol={}", case.protocol.word()),
         ];
-        let mut load = Helper::start("bench-load", &arguments)?;
-        let [bytes, samples] = load.numbers()?;
-        eprintln!("{size}: {bytes} bytes with {samples} samples");
-
-        self.repeats = rounds;
-        let [ours, envoy] = self.variants.clone();
-        let mut pairs = Vec::new();
-        for round in 0..rounds {
-            let pair = if round % 2 == 0 {
-                let ours = self.quiet(&ours, &mut load)?;
-                Pair { ours, envoy: self.quiet(&envoy, &mut load)? }
-            } else {
-                let envoy = self.quiet(&envoy, &mut load)?;
-                Pair { ours: self.quiet(&ours, &mut load)?, envoy }
-            };
-            let [first, second] = &self.variants;
-            let advantage = pair.advantage();
-            let (first, second) = (first.name, second.name);
-            eprintln!("{size}: round {}: {second} needs {advantage:.2} times the CPU of {first}", round + 1);
-            pairs.push(pair);
+        if case.protocol == super::case::Protocol::Tls {
+            arguments.push(format!("--certificate={}", self.certificate.chain.display()));
         }
-        Ok(pairs)
+        arguments.extend(besides);
+        let mut load = Helper::start("bench-load", &arguments)?;
+        let [_bytes, _samples] = load.numbers()?;
+        self.mirror(case.mirror_ms)?;
+        Ok(load)
+    }
+
+    /// The time that the secondary takes to answer from now on.
+    pub(super) fn mirror(&mut self, milliseconds: u64) -> Result<()> {
+        self.mirror_ms = milliseconds;
+        self.counts().map(drop)
+    }
+
+    /// All rounds of one row. Who goes first changes, so that nobody always follows the same other.
+    pub(super) fn rounds(&mut self, case: &Case, variants: &[Variant], rounds: usize) -> Result<Vec<Round>> {
+        eprintln!("{case}");
+        let mut load = self.load(case)?;
+        self.repeats = rounds;
+        let mut all = Vec::new();
+        for round in 0..rounds {
+            let mut samples: Vec<Option<Sample>> = vec![None; variants.len()];
+            for turn in 0..variants.len() {
+                let index = (round + turn) % variants.len();
+                if let (Some(variant), Some(place)) = (variants.get(index), samples.get_mut(index)) {
+                    *place = Some(self.quiet(variant, case, &mut load)?);
+                }
+            }
+            all.push(samples.into_iter().flatten().collect());
+        }
+        Ok(all)
     }
 
     /// Measures until others leave the proxy's CPU alone, or the repeats are used up.
-    fn quiet(&mut self, variant: &Variant, load: &mut Helper) -> Result<Sample> {
-        let mut best = self.measure(variant, load)?;
+    fn quiet(&mut self, variant: &Variant, case: &Case, load: &mut Helper) -> Result<Sample> {
+        let mut best = self.measure(variant, case, load)?;
         for _ in 0..REPEATS_MAX {
             // A faulty measurement stays: a proxy that loses copies sometimes does lose copies.
             if best.foreign <= FOREIGN_MAX || self.repeats == 0 || !best.complete() {
                 break;
             }
             self.repeats -= 1;
-            let again = self.measure(variant, load)?;
+            let again = self.measure(variant, case, load)?;
             if again.foreign < best.foreign || !again.complete() {
                 best = again;
             }
@@ -153,45 +131,71 @@ impl Bench {
         Ok(best)
     }
 
-    fn measure(&mut self, variant: &Variant, load: &mut Helper) -> Result<Sample> {
-        let failed = || format!("measuring {}", variant.name);
-        let base = self.counts()?;
-        let proxy = Proxy::start(variant, self.ports).with_context(failed)?;
-        let warm_up = (self.duration / 5).as_millis();
-        load.ask::<6>(&format!("{} {warm_up}", proxy.port)).with_context(failed)?;
+    /// One measurement on the proxy's CPU.
+    pub(super) fn measure(&mut self, variant: &Variant, case: &Case, load: &mut Helper) -> Result<Sample> {
+        self.measure_on(variant, PROXY_CPU, case, load)
+            .with_context(|| format!("measuring {} at {case}", variant.name))
+    }
 
-        let [primary_before, secondary_before] = self.settled(base)?;
+    /// One measurement on these CPUs.
+    pub(super) fn measure_on(
+        &mut self,
+        variant: &Variant,
+        cpus: &str,
+        case: &Case,
+        load: &mut Helper,
+    ) -> Result<Sample> {
+        let base = self.counts()?;
+        let proxy = self.proxy(variant, cpus, case)?;
+        let short = (self.duration / 5).max(Duration::from_millis(200)).as_millis();
+        load.ask::<7>(&format!("{} {short}", proxy.port))?;
+
+        let [primary_before, secondary_before] = self.settled(base, variant)?;
+        let copies_before = proxy.copies()?;
         let (others_before, proxy_before, begin) =
             (proc::proxy_cpu_busy()?, proxy.cpu_time()?, Instant::now());
-        let run = load.ask::<6>(&format!("0 {}", self.duration.as_millis())).with_context(failed)?;
-        let [primary_after, secondary_after] = self.settled(base)?;
+        let sent = Tally::from(load.ask::<7>(&format!("0 {}", self.duration.as_millis()))?);
+        let [primary_after, secondary_after] = self.settled(base, variant)?;
         let elapsed = begin.elapsed().as_secs_f64();
-        let used = (proxy.cpu_time()? - proxy_before).as_secs_f64();
+        let used = proxy.cpu_time()?.since(proxy_before);
         let busy = (proc::proxy_cpu_busy()? - others_before).as_secs_f64();
 
-        let sent = Tally::from(run);
         let expected = Counts { requests: sent.requests, body_bytes: sent.body_bytes };
         let primary = since(primary_before, primary_after);
         let secondary = since(secondary_before, secondary_after);
-        let sample = Sample {
+        let requests = primary.requests.max(1) as f64;
+        let mirrors = variant.mirrors as u64;
+        let copies = Counts { requests: sent.requests * mirrors, body_bytes: sent.body_bytes * mirrors };
+        let mut sample = Sample {
             requests: primary.requests,
             requests_per_second: sent.requests as f64 / (sent.elapsed_us as f64 / 1e6),
-            cpu_us: used * 1e6 / primary.requests as f64,
+            cpu_us: used.both().as_secs_f64() * 1e6 / requests,
+            user_us: used.user.as_secs_f64() * 1e6 / requests,
             p50_us: sent.p50_us,
             p99_us: sent.p99_us,
+            p999_us: sent.p999_us,
             peak_memory_kib: proxy.peak_memory_kib()?,
+            copies: copies_before.zip(proxy.copies()?).map(|(before, after)| difference(before, after)),
+            system_calls: None,
             not_ok: sent.not_ok,
-            all_arrived: primary == expected && secondary == expected,
-            lost: primary.requests.saturating_sub(secondary.requests),
-            foreign: (busy - used).max(0.0) / elapsed,
+            all_arrived: primary == expected && secondary == copies,
+            lost: (primary.requests * mirrors).saturating_sub(secondary.requests),
+            foreign: (busy - used.both().as_secs_f64()).max(0.0) / elapsed,
         };
-        eprintln!("  {}", line(variant, &sample));
+        if self.system_calls {
+            let run = || load.ask::<7>(&format!("0 {short}"));
+            let (calls, run) = proc::system_calls(proxy.pid(), run)?;
+            sample.system_calls = calls.map(|calls| calls as f64 / Tally::from(run).requests.max(1) as f64);
+        }
+        eprintln!("  {}", sample.line(variant.name));
         Ok(sample)
     }
 
     /// What both clusters have received, once they have received the same since `base` or no more comes.
-    fn settled(&mut self, base: [Counts; 2]) -> Result<[Counts; 2]> {
-        let missing = |now: [Counts; 2]| since(base[0], now[0]) != since(base[1], now[1]);
+    fn settled(&mut self, base: [Counts; 2], variant: &Variant) -> Result<[Counts; 2]> {
+        let mirrors = variant.mirrors as u64;
+        let missing =
+            |now: [Counts; 2]| since(base[0], now[0]).requests * mirrors != since(base[1], now[1]).requests;
         let mut last = self.counts()?;
         let mut progress = Instant::now();
         while missing(last) && progress.elapsed() < COPY_WAIT {
@@ -205,27 +209,13 @@ impl Bench {
     }
 
     fn counts(&mut self) -> Result<[Counts; 2]> {
-        let [requests, body_bytes, copies, copy_bytes] = self.upstream.ask("counts")?;
+        let [requests, body_bytes, copies, copy_bytes] = self.upstream.ask(&self.mirror_ms.to_string())?;
         Ok([Counts { requests, body_bytes }, Counts { requests: copies, body_bytes: copy_bytes }])
     }
 }
 
-fn since(before: Counts, after: Counts) -> Counts {
-    Counts { requests: after.requests - before.requests, body_bytes: after.body_bytes - before.body_bytes }
-}
-
-/// One line of progress.
-fn line(variant: &Variant, sample: &Sample) -> String {
-    let Sample { requests, requests_per_second, cpu_us, p50_us, p99_us, lost, foreign, .. } = sample;
-    let faults = if sample.complete() {
-        String::new()
-    } else {
-        format!(", FAULTY: {lost} copies lost, {} answers other than 200", sample.not_ok)
-    };
-    format!(
-        "{}: {requests} requests, {requests_per_second:.0}/s, {cpu_us:.1} µs CPU each, p50 {p50_us} µs, p99 {p99_us} µs, \
-         others {:.0} % of its CPU{faults}",
-        variant.name,
-        foreign * 100.0
-    )
+fn difference(before: [u64; 3], after: [u64; 3]) -> [u64; 3] {
+    let [a, b, c] = before;
+    let [x, y, z] = after;
+    [x - a, y - b, z - c]
 }

@@ -1,22 +1,28 @@
-//! `bench`: what a request costs this proxy and Envoy, with the same load and the same upstreams.
+//! `bench`: what a request costs this proxy, Envoy, nginx's mirror and a floor, with the same load and upstreams.
 //!
 //! The figure that decides is CPU time a request, of the proxy process and all its threads. Throughput and latency
 //! depend on the machine's other work, so variants take turns in short rounds and only ratios within a round are
 //! compared. The proxy has CPU 0 to itself; the clients and both clusters share CPU 1 as processes of their own.
 //!
-//! The rooms: [`variant`] what is measured, [`proxy`] a running one, [`upstream`] the two clusters, [`load`] the
-//! clients, [`child`] how this process talks to those two, [`measure`] one measurement, [`order`] the figures that no
-//! load shows, [`report`] the page.
+//! The rooms: [`case`] the rows, [`variant`] what is measured, [`proxy`] a running one, [`upstream`] the two clusters,
+//! [`load`] the clients, [`child`] how this process talks to those two, [`measure`] one measurement and [`sample`] what
+//! it gave; [`isolation`], [`memory`], [`scale`], [`durable`] and [`order`] the figures that the rows do not show;
+//! [`report`] the page and its plot.
 
+mod case;
+mod certificate;
 mod child;
-mod client;
 mod durable;
+mod isolation;
 mod load;
 mod measure;
+mod memory;
 mod order;
 mod proc;
 mod proxy;
 mod report;
+mod sample;
+mod scale;
 mod size;
 mod statistics;
 mod upstream;
@@ -29,8 +35,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use self::measure::{Bench, Pair};
-use self::size::Size;
+use self::case::{Case, Company};
+use self::measure::{Bench, Round};
+use self::report::Figures;
+use self::statistics::summary;
 use self::variant::Variant;
 use crate::{setup, shell};
 
@@ -41,24 +49,23 @@ pub(crate) use self::upstream::run as run_upstream;
 const PROXY_CPU: &str = "0";
 /// Which CPU everything else shares.
 const LOAD_CPU: &str = "1";
+/// What the floor may cost at 1 KiB as a share of Envoy's: above it this machine shows something else than proxies.
+const FLOOR_MAX: f64 = 0.30;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Two rounds of two seconds, printed and not written
+    /// Three rows, two short rounds, printed and not written: under three minutes once it is built
     #[arg(long)]
     quick: bool,
-    /// How often each variant is measured with each size
+    /// How often each variant is measured in each row
     #[arg(long)]
     rounds: Option<usize>,
-    /// Body sizes, in bytes or with KB, KiB, MB, MiB
-    #[arg(long, value_delimiter = ',', default_value = "1KiB,67KB,1MiB")]
-    sizes: Vec<Size>,
     /// Length of one measurement in seconds
     #[arg(long)]
     seconds: Option<f64>,
-    /// Keep-alive connections, each with one request in flight
-    #[arg(long, default_value_t = 32)]
-    connections: usize,
+    /// Only rows whose title contains this, and none of the other sections
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Where the page is written
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -73,75 +80,126 @@ impl Options {
     }
 
     fn duration(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds.unwrap_or(if self.quick { 2.0 } else { 5.0 }))
+        Duration::from_secs_f64(self.seconds.unwrap_or(if self.quick { 1.5 } else { 3.0 }))
+    }
+
+    /// Whether only rows are measured.
+    fn rows_alone(&self) -> bool {
+        self.quick || self.self_check || self.only.is_some()
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        let mut cases = if self.quick { case::quick() } else { case::all() };
+        if let Some(text) = &self.only {
+            cases.retain(|case| case.to_string().contains(text));
+        }
+        cases
     }
 
     /// Where the page goes: nowhere for a glance or a check of the method.
     fn page(&self) -> Option<PathBuf> {
-        let standard = || (!self.quick && !self.self_check).then(|| shell::root().join("docs/benchmarks.md"));
+        let standard = || (!self.rows_alone()).then(|| shell::root().join("docs/benchmarks.md"));
         self.out.clone().or_else(standard)
     }
 }
 
 /// Measures, prints, and writes the page.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    ensure!(options.rounds() > 0 && options.connections > 0, "nothing to measure");
+    ensure!(options.rounds() > 0, "nothing to measure");
     ensure!(
         options.duration() >= Duration::from_millis(500),
         "CPU time is counted in ticks of 10 ms: measure longer"
     );
     ensure!(proc::cpus() >= 2, "needs two CPUs: one for the proxy, one for clients and upstreams");
     setup::run()?;
-    let variants = variants(options.self_check)?;
-    let order = order::measure()?;
-    let store = if options.self_check { Vec::new() } else { durable::store()? };
+    setup::rivals()?;
+    let variants = variants(options)?;
+    let (order, store) = match options.rows_alone() {
+        true => Default::default(),
+        false => (order::measure()?, durable::store()?),
+    };
     proc::pin_this_process(LOAD_CPU)?;
 
-    let mut bench = Bench::start(variants, options.connections, 0, options.duration())?;
-    let idle = bench.idle()?;
-    let mut results = Vec::new();
-    for size in &options.sizes {
-        results.push((size.clone(), bench.size(size, options.rounds())?));
+    let mut bench = Bench::start(options.duration())?;
+    let mut figures = Figures { order, store, ..Figures::default() };
+    for case in options.cases() {
+        let variants: Vec<Variant> = taking_part(&case, &variants).cloned().collect();
+        let rounds = bench.rounds(&case, &variants, options.rounds())?;
+        figures.rows.push((case, rounds));
     }
-    let durable = if options.self_check {
-        Vec::new()
-    } else {
-        let [ours, _] = &bench.variants;
-        durable::measure(&ours.binary.clone(), options.connections, options.rounds(), options.duration())?
-    };
-    let figures = report::Figures { idle, order, results, durable, store };
-    let page = report::page(&bench, &figures, options);
+    if !options.rows_alone() {
+        others(&mut bench, &variants, options, &mut figures)?;
+    }
+    let page = report::page(&variants, &figures, options);
     println!("{page}");
     if let Some(file) = options.page() {
-        fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
+        let write = |file: &PathBuf, text: &str| {
+            fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+        };
+        write(&file, &page)?;
+        write(&file.with_extension("svg"), &report::plot(&figures))?;
         eprintln!("written to {}", file.display());
     }
-    let durable = figures.durable.iter().map(|measured| &measured.pairs);
-    refuse_losses(figures.results.iter().map(|(_, pairs)| pairs).chain(durable))
+    refuse_losses(&figures)?;
+    refuse_void(&figures, options)
 }
 
-/// The release binary and Envoy, or Envoy twice.
-fn variants(self_check: bool) -> Result<[Variant; 2]> {
-    let envoy = Variant::envoy(setup::envoy())?;
-    if self_check {
-        return Ok([envoy.clone(), envoy]);
-    }
-    shell::run(&mut shell::cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "mimir-mirror",
-        "--bin",
-        "mimir-mirror",
-    ]))?;
-    let binary = proc::target_folder()?.join("release/mimir-mirror");
-    Ok([Variant::mimir_mirror(binary)?, envoy])
-}
-
-/// A proxy that drops copies is cheap: the page says so, and the command fails.
-fn refuse_losses<'a>(results: impl Iterator<Item = &'a Vec<Pair>>) -> Result<()> {
-    let samples = results.flatten().flat_map(|pair| [&pair.ours, &pair.envoy]);
-    let faulty = samples.filter(|sample| !sample.complete()).count();
-    ensure!(faulty == 0, "{faulty} measurements lost copies or got answers other than 200");
+/// The sections beside the rows.
+fn others(bench: &mut Bench, variants: &[Variant], options: &Options, figures: &mut Figures) -> Result<()> {
+    let [ours, envoy, nginx, _floor] = variants else { return Ok(()) };
+    bench.system_calls = false;
+    figures.isolation = isolation::measure(bench, &[ours, envoy, nginx])?;
+    figures.memory = memory::measure(bench, &[ours, envoy])?;
+    figures.scale = scale::measure(bench, ours)?;
+    figures.durable = durable::measure(bench, &ours.binary, options.rounds())?;
     Ok(())
+}
+
+/// The release binary, Envoy, nginx and the floor; or Envoy twice.
+fn variants(options: &Options) -> Result<Vec<Variant>> {
+    let envoy = Variant::envoy(setup::envoy())?;
+    if options.self_check {
+        return Ok(vec![envoy.clone(), envoy]);
+    }
+    let packages = ["build", "--release", "--package", "mimir-mirror", "--package", "mimir-mirror-floor"];
+    shell::run(&mut shell::cargo(&packages))?;
+    let release = proc::target_folder()?.join("release");
+    Ok(vec![
+        Variant::mimir_mirror(release.join("mimir-mirror"))?,
+        envoy,
+        Variant::nginx(shell::tools().join("nginx"))?,
+        Variant::floor(release.join("mimir-mirror-floor"))?,
+    ])
+}
+
+/// Who is measured in a row.
+fn taking_part<'a>(case: &Case, variants: &'a [Variant]) -> impl Iterator<Item = &'a Variant> {
+    variants.iter().take(if case.company == Company::All { variants.len() } else { 2 })
+}
+
+/// A proxy that drops copies is cheap: the page says so, and the command fails where it is ours.
+fn refuse_losses(figures: &Figures) -> Result<()> {
+    let rounds = figures.rows.iter().chain(&figures.durable).flat_map(|(_, rounds)| rounds);
+    let faulty = rounds.filter_map(|round| round.first()).filter(|ours| !ours.complete()).count();
+    ensure!(faulty == 0, "{faulty} measurements of ours lost copies or got answers other than 200");
+    Ok(())
+}
+
+/// The floor's cost as a share of Envoy's in the row that shows a proxy's own work best.
+fn refuse_void(figures: &Figures, options: &Options) -> Result<()> {
+    let Some((_, rounds)) = figures.rows.first().filter(|_| !options.self_check && options.only.is_none())
+    else {
+        return Ok(());
+    };
+    let share = summary(rounds.iter().filter_map(floor_share)).median;
+    ensure!(
+        share <= FLOOR_MAX,
+        "void: the floor costs {share:.2} of Envoy, which must be {FLOOR_MAX} at most; is the machine busy?"
+    );
+    Ok(())
+}
+
+fn floor_share(round: &Round) -> Option<f64> {
+    let [_ours, envoy, _nginx, floor] = round.as_slice() else { return None };
+    Some(floor.cpu_us / envoy.cpu_us)
 }

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{self, Command};
+use std::process::{self, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -13,19 +13,60 @@ use crate::shell;
 /// Length of the clock tick that /proc counts in: 1/100 s, fixed in the kernel's interface to programs.
 const TICK: Duration = Duration::from_millis(10);
 
-/// User and system time of a process with all its threads so far.
-pub(super) fn cpu_time(pid: u32) -> Result<Duration> {
+/// CPU time of a process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct CpuTime {
+    pub(super) user: Duration,
+    pub(super) system: Duration,
+}
+
+impl CpuTime {
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+        }
+    }
+
+    pub(super) fn both(self) -> Duration {
+        self.user + self.system
+    }
+}
+
+/// Of a process with all its threads so far.
+pub(super) fn cpu_time(pid: u32) -> Result<CpuTime> {
     let stat = read(&format!("/proc/{pid}/stat"))?;
     stat_cpu_time(&stat).with_context(|| format!("unknown form of /proc/{pid}/stat: {stat}"))
 }
 
-fn stat_cpu_time(stat: &str) -> Option<Duration> {
+fn stat_cpu_time(stat: &str) -> Option<CpuTime> {
     // The second field is the name in brackets and may hold anything; after it come fields 3, 4, …
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace().skip(11);
     let user: u32 = fields.next()?.parse().ok()?;
     let system: u32 = fields.next()?.parse().ok()?;
-    Some(TICK * (user + system))
+    Some(CpuTime { user: TICK * user, system: TICK * system })
+}
+
+/// System calls of a process with all its threads while `during` runs; nothing where perf cannot count them.
+pub(super) fn system_calls<T>(pid: u32, during: impl FnOnce() -> Result<T>) -> Result<(Option<u64>, T)> {
+    let mut perf = Command::new("perf");
+    perf.args(["stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-p", &pid.to_string()]);
+    let Ok(perf) = perf.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn() else {
+        return Ok((None, during()?));
+    };
+    // It attaches within milliseconds and offers no sign of it; a run is hundreds of them.
+    super::proxy::pause(Duration::from_millis(50));
+    let outcome = during();
+    let id = i32::try_from(perf.id())?;
+    shell::output(Command::new("kill").args(["-INT", &id.to_string()]))?;
+    let printed = perf.wait_with_output()?;
+    Ok((counted(&String::from_utf8_lossy(&printed.stderr)), outcome?))
+}
+
+/// The first field of perf's line: `1234,,raw_syscalls:sys_enter,...`.
+fn counted(printed: &str) -> Option<u64> {
+    printed.lines().find(|line| line.contains("raw_syscalls"))?.split(',').next()?.parse().ok()
 }
 
 /// Time that CPU 0 has spent on programs or lost to the host. Interrupts are left out: on loopback they are the
@@ -101,7 +142,9 @@ mod tests {
     #[test]
     fn cpu_time_is_user_and_system_whatever_the_name() {
         let stat = "7 (a) (b 9) S 1 7 7 0 -1 4194304 10 0 0 0 250 125 99 99 20 0 1 0 5 1 1\n";
-        assert_eq!(stat_cpu_time(stat), Some(Duration::from_millis(3750)));
+        let time = stat_cpu_time(stat).unwrap();
+        assert_eq!(time, CpuTime { user: Duration::from_millis(2500), system: Duration::from_millis(1250) });
+        assert_eq!(time.both(), Duration::from_millis(3750));
         assert_eq!(stat_cpu_time("7 (a) S 1"), None);
     }
 
@@ -111,6 +154,13 @@ mod tests {
             "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 100 20 30 999 888 777 666 5 0 0\ncpu1 1 1 1 1 1 1 1 1 1 1\n";
         assert_eq!(busy(stat), Some(Duration::from_millis(1550)));
         assert_eq!(busy("cpu0 1 2\n"), None);
+    }
+
+    #[test]
+    fn perf_says_how_many_calls_there_were() {
+        assert_eq!(counted("1234,,raw_syscalls:sys_enter,1,100.00,,\n"), Some(1234));
+        assert_eq!(counted("<not counted>,,raw_syscalls:sys_enter,0,0.00,,\n"), None);
+        assert_eq!(counted("no permission\n"), None);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The two clusters: two ports that answer 200 at once and count requests and bytes, so that a lost or cut copy
-//! shows. One thread and one event loop; a second thread only waits for the question what was counted.
+//! shows. One thread and one event loop; a second thread only waits for the question what was counted. The secondary
+//! may take its time to answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufRead as _, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use mio::event::Event;
@@ -21,7 +23,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 /// Headers of a request at most.
 const HEADERS_MAX: usize = 64;
 
-/// Where the two clusters listen, on loopback.
+/// Where the two clusters listen, on every address of loopback.
 #[derive(Clone, Copy)]
 pub(super) struct Ports {
     pub(super) primary: u16,
@@ -35,14 +37,14 @@ struct Received {
     body_bytes: AtomicU64,
 }
 
-/// Serves until its input ends. Says its two ports first; each line of input is answered with requests and bytes
-/// of the primary, then of the secondary.
+/// Serves until its input ends. Says its two ports first; each line of input is the time in milliseconds that the
+/// secondary takes from now on, and is answered with requests and bytes of the primary, then of the secondary.
 pub(crate) fn run() -> Result<()> {
     let received: Arc<[Received; 2]> = Arc::default();
     let mut poll = Poll::new()?;
     let mut listeners = Vec::new();
     for token in 0..2 {
-        let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))?;
         poll.registry().register(&mut listener, Token(token), Interest::READABLE)?;
         listeners.push(listener);
     }
@@ -50,18 +52,22 @@ pub(crate) fn run() -> Result<()> {
         listeners.iter().map(|l| l.local_addr().map(|a| a.port().to_string())).collect::<io::Result<_>>()?;
     println!("{}", ports.join(" "));
 
-    let counts = Arc::clone(&received);
-    thread::spawn(move || answer_questions(&counts));
+    let (counts, delay) = (Arc::clone(&received), Arc::new(AtomicU64::new(0)));
+    let set = Arc::clone(&delay);
+    thread::spawn(move || answer_questions(&counts, &set));
 
     let mut connections: HashMap<Token, Connection> = HashMap::new();
     let mut next = listeners.len();
     let mut buffer = vec![0; READ_BYTES];
     let mut events = Events::with_capacity(256);
+    let mut late = Late::default();
     loop {
-        match poll.poll(&mut events, None) {
+        match poll.poll(&mut events, late.pause()) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             other => other?,
         }
+        late.answer(&mut connections);
+        late.delay = Duration::from_millis(delay.load(Ordering::Relaxed));
         for event in &events {
             if let Some(listener) = listeners.get(event.token().0) {
                 for stream in accept_all(listener)? {
@@ -71,7 +77,7 @@ pub(crate) fn run() -> Result<()> {
                     connections.insert(token, connection);
                 }
             } else if let Some(connection) = connections.get_mut(&event.token())
-                && !connection.readable(event, &mut buffer, received.as_slice())
+                && !connection.readable(event, &mut buffer, received.as_slice(), &mut late)
             {
                 connections.remove(&event.token());
             }
@@ -79,8 +85,36 @@ pub(crate) fn run() -> Result<()> {
     }
 }
 
-fn answer_questions(received: &[Received; 2]) {
-    for _question in io::stdin().lock().lines() {
+/// Answers that are not due yet.
+#[derive(Default)]
+struct Late {
+    delay: Duration,
+    /// In the order of their times: the delay does not change while there are any.
+    waiting: VecDeque<(Instant, Token)>,
+}
+
+impl Late {
+    fn pause(&self) -> Option<Duration> {
+        Some(self.waiting.front()?.0.saturating_duration_since(Instant::now()))
+    }
+
+    /// Sends what is due; a connection that has gone meanwhile needs no answer.
+    fn answer(&mut self, connections: &mut HashMap<Token, Connection>) {
+        let now = Instant::now();
+        while let Some((_, token)) = self.waiting.pop_front_if(|(at, _)| *at <= now) {
+            if let Some(connection) = connections.get_mut(&token)
+                && connection.stream.write_all(ANSWER).is_err()
+            {
+                connections.remove(&token);
+            }
+        }
+    }
+}
+
+fn answer_questions(received: &[Received; 2], delay: &AtomicU64) {
+    for question in io::stdin().lock().lines() {
+        let milliseconds = question.ok().and_then(|line| line.trim().parse().ok()).unwrap_or_default();
+        delay.store(milliseconds, Ordering::Relaxed);
         let counts = received.each_ref().map(|one| {
             let (requests, bytes) = (&one.requests, &one.body_bytes);
             format!("{} {}", requests.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed))
@@ -104,6 +138,7 @@ fn accept_all(listener: &TcpListener) -> Result<Vec<TcpStream>> {
 /// One connection of the proxy to one cluster.
 struct Connection {
     stream: TcpStream,
+    token: Token,
     /// Which cluster: 0 primary, 1 secondary.
     cluster: usize,
     request: Request,
@@ -113,11 +148,11 @@ impl Connection {
     fn new(mut stream: TcpStream, cluster: usize, token: Token, poll: &Poll) -> Result<Self> {
         stream.set_nodelay(true)?;
         poll.registry().register(&mut stream, token, Interest::READABLE)?;
-        Ok(Self { stream, cluster, request: Request::default() })
+        Ok(Self { stream, token, cluster, request: Request::default() })
     }
 
     /// Reads all there is; false once the connection is of no more use.
-    fn readable(&mut self, event: &Event, buffer: &mut [u8], received: &[Received]) -> bool {
+    fn readable(&mut self, event: &Event, buffer: &mut [u8], received: &[Received], late: &mut Late) -> bool {
         loop {
             let count = match self.stream.read(buffer) {
                 Ok(0) => return false,
@@ -133,7 +168,9 @@ impl Connection {
                         cluster.body_bytes.fetch_add(body_bytes, Ordering::Relaxed);
                         cluster.requests.fetch_add(1, Ordering::Relaxed);
                     }
-                    if self.stream.write_all(ANSWER).is_err() {
+                    if self.cluster == 1 && !late.delay.is_zero() {
+                        late.waiting.push_back((Instant::now() + late.delay, self.token));
+                    } else if self.stream.write_all(ANSWER).is_err() {
                         return false;
                     }
                 }

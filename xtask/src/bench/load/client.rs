@@ -1,10 +1,11 @@
 //! One client connection of the load: sends its request, reads the answer, sends it again.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream as StdStream};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use bytes::Bytes;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
@@ -13,15 +14,44 @@ const HEADERS_MAX: usize = 32;
 /// Longest answer: a head, and no body to speak of.
 const ANSWER_MAX: usize = 16 << 10;
 
-/// The bytes of one push of one sender.
-pub(super) fn request(body: &[u8]) -> Vec<u8> {
+/// Headers of a push beside those of remote write.
+pub(super) const HEADERS: [(&str, &str); 2] =
+    [("user-agent", "Prometheus/2.42.0"), ("x-scope-orgid", "bench")];
+
+/// The head of a push with a body of this length.
+pub(super) fn request_head(length: usize) -> String {
     let mut head = String::from("POST /api/v1/push HTTP/1.1\r\nhost: mimir.example:9009\r\n");
-    for (name, value) in remote_write::HEADERS {
+    for (name, value) in remote_write::HEADERS.into_iter().chain(HEADERS) {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    head.push_str("user-agent: Prometheus/2.42.0\r\nx-scope-orgid: bench\r\n");
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-    [head.as_bytes(), body].concat()
+    head.push_str(&format!("content-length: {length}\r\n\r\n"));
+    head
+}
+
+/// One push of one sender. Its body may be many connections' own.
+pub(super) struct Request {
+    head: Bytes,
+    body: Bytes,
+}
+
+impl Request {
+    pub(super) fn new(body: Bytes) -> Self {
+        Self { head: request_head(body.len()).into(), body }
+    }
+
+    pub(super) fn body_bytes(&self) -> u64 {
+        self.body.len() as u64
+    }
+
+    fn length(&self) -> usize {
+        self.head.len() + self.body.len()
+    }
+
+    /// What is left after the first bytes.
+    fn from(&self, sent: usize) -> [IoSlice<'_>; 2] {
+        let body = sent.saturating_sub(self.head.len());
+        [self.head.get(sent..), self.body.get(body..)].map(|part| IoSlice::new(part.unwrap_or_default()))
+    }
 }
 
 /// A keep-alive connection with at most one request in flight.
@@ -46,16 +76,16 @@ impl Client {
     }
 
     /// Begins the next request and sends what the socket takes.
-    pub(super) fn start(&mut self, request: &[u8]) -> Result<()> {
+    pub(super) fn start(&mut self, request: &Request) -> Result<()> {
         self.started = Instant::now();
         self.sent = 0;
         self.send(request)
     }
 
     /// Sends on until the socket is full or the request is out.
-    pub(super) fn send(&mut self, request: &[u8]) -> Result<()> {
-        while let Some(rest) = request.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            match self.stream.write(rest) {
+    pub(super) fn send(&mut self, request: &Request) -> Result<()> {
+        while self.sent < request.length() {
+            match self.stream.write_vectored(&request.from(self.sent)) {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -66,7 +96,7 @@ impl Client {
     }
 
     /// Reads what has arrived; the status and the time since the start once the answer is complete.
-    pub(super) fn receive(&mut self, request: &[u8]) -> Result<Option<(u16, u64)>> {
+    pub(super) fn receive(&mut self, request: &Request) -> Result<Option<(u16, u64)>> {
         let mut buffer = [0; ANSWER_MAX];
         let count = match self.stream.read(&mut buffer) {
             Ok(0) => bail!("the proxy closed a connection"),
@@ -81,15 +111,14 @@ impl Client {
             return Ok(None);
         }
         ensure!(self.answer.len() == length, "bytes after the end of an answer");
-        ensure!(self.sent == request.len(), "answered {status} before the request's end");
+        ensure!(self.sent == request.length(), "answered {status} before the request's end");
         self.answer.clear();
-        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        Ok(Some((status, micros)))
+        Ok(Some((status, super::micros(self.started))))
     }
 }
 
 /// Status and whole length of an answer, once its head is whole.
-fn parse(data: &[u8]) -> Result<Option<(u16, usize)>> {
+pub(super) fn parse(data: &[u8]) -> Result<Option<(u16, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut answer = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(head) = answer.parse(data)? else { return Ok(None) };
@@ -112,12 +141,17 @@ mod tests {
         assert!(parse(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
     }
 
+    fn whole(parts: [IoSlice<'_>; 2]) -> Vec<u8> {
+        parts.iter().flat_map(|part| part.to_vec()).collect()
+    }
+
     #[test]
     fn a_request_carries_remote_write() {
-        let bytes = request(b"hello");
-        let text = String::from_utf8(bytes).unwrap();
+        let request = Request::new(Bytes::from_static(b"hello"));
+        let text = String::from_utf8(whole(request.from(0))).unwrap();
         assert!(text.starts_with("POST /api/v1/push HTTP/1.1\r\n"));
         assert!(text.contains("content-encoding: snappy\r\n"));
         assert!(text.ends_with("content-length: 5\r\n\r\nhello"));
+        assert_eq!(whole(request.from(request.length() - 2)), b"lo");
     }
 }
