@@ -3,7 +3,7 @@
 //! A reset frees its place among a connection's streams at once, but a complete request is carried to its end, so
 //! nothing else would bound what one connection can ask of the primary ("rapid reset", CVE-2023-44487). The rule is
 //! Envoy's: a connection is closed once so many of its requests were reset before they had an answer that half of the
-//! first [`limits::RESETS_CONSIDERED`], or of all, were.
+//! first [`RESETS_CONSIDERED`], or of all, were.
 
 use std::cell::Cell;
 use std::future::Future;
