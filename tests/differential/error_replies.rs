@@ -120,16 +120,3 @@ async fn an_early_answer() {
         })
         .await;
 }
-
-#[tokio::test]
-async fn two_hosts() {
-    let why = "values of a header are passed on one by one; a copy has one host";
-    Scenario::of(File::new())
-        .differs("two hosts / primary: host", "a,b", "a | b", why)
-        .differs("two hosts / mirror: host", "a,b-shadow", "a-shadow", why)
-        .run(async |run| {
-            let bytes = b"GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n";
-            run.raw("two hosts", bytes, &BOTH).await;
-        })
-        .await;
-}

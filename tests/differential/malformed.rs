@@ -80,3 +80,19 @@ async fn length_and_chunks() {
         "hyper reads the chunks and drops the length, as RFC 9112, 6.1 allows; the clusters see chunks only";
     passed_on(bytes, "POST /x HTTP/1.1", why).await;
 }
+
+#[tokio::test]
+async fn two_hosts() {
+    let (line, why) = ("GET /x HTTP/1.1", "RFC 9112, 3.2 asks for a refusal");
+    Scenario::of(File::new())
+        .only(status_and_line)
+        .differs("two hosts / client: status", "200", "400", why)
+        .differs("two hosts / primary: line", line, "(absent)", why)
+        .differs("two hosts / mirror: line", line, "(absent)", why)
+        .run(async |run| {
+            let reached = if run.is_envoy() { BOTH.as_slice() } else { &[] };
+            run.raw("two hosts", b"GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", reached).await;
+            run.exchange("a marker", &Request::push("x"), &BOTH).await;
+        })
+        .await;
+}
