@@ -6,7 +6,7 @@ use super::PROXY_CPU;
 use super::case::{self, Case};
 use super::measure::Bench;
 use super::statistics::{Interval, interval};
-use super::variant::Variant;
+use super::variant::{Program, Variant};
 
 /// Pairs for each figure: enough that the interval's ends are not its extremes.
 const PAIRS: usize = 20;
@@ -20,8 +20,8 @@ pub(super) struct Tail {
     pub(super) alone_us: f64,
     /// p99 with a healthy mirror / without.
     pub(super) healthy: Interval,
-    /// p99 with a hanging mirror / without.
-    pub(super) hanging: Interval,
+    /// p99 with a hanging mirror / without; nothing where clients get no answer then.
+    pub(super) hanging: Option<Interval>,
 }
 
 /// The rows: a healthy and a hanging mirror against none, in turn.
@@ -34,6 +34,8 @@ pub(super) fn measure(bench: &mut Bench, variants: &[&Variant]) -> Result<Vec<Ta
 fn tail(bench: &mut Bench, variant: &Variant, case: &Case) -> Result<Tail> {
     let mut load = bench.load(case)?;
     let alone = variant.alone();
+    // nginx's mirror module lets the client's next request wait until the mirror has answered this one.
+    let answers = variant.program != Program::Nginx;
     let (mut without, mut healthy, mut hanging) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 0..PAIRS {
         let mut p99 = |variant: &Variant, milliseconds: u64| {
@@ -41,18 +43,21 @@ fn tail(bench: &mut Bench, variant: &Variant, case: &Case) -> Result<Tail> {
             bench.measure_on(variant, PROXY_CPU, case, &mut load).map(|sample| sample.p99_us as f64)
         };
         // The order changes, so that drift of the machine falls on all alike.
-        let (none, fast, stuck) = if pair % 2 == 0 {
-            (p99(&alone, 0)?, p99(variant, 0)?, p99(variant, NEVER_MS)?)
-        } else {
-            let stuck = p99(variant, NEVER_MS)?;
-            let fast = p99(variant, 0)?;
-            (p99(&alone, 0)?, fast, stuck)
-        };
-        without.push(none);
+        let states = [(&alone, 0), (variant, 0), (variant, NEVER_MS)];
+        let states = states.iter().filter(|(_, ms)| answers || *ms != NEVER_MS);
+        let order: Vec<_> = if pair % 2 == 0 { states.collect() } else { states.rev().collect() };
+        let mut tails: Vec<f64> =
+            order.into_iter().map(|(variant, ms)| p99(variant, *ms)).collect::<Result<_>>()?;
+        if pair % 2 != 0 {
+            tails.reverse();
+        }
+        let [none, fast, stuck @ ..] = tails.as_slice() else { continue };
+        without.push(*none);
         healthy.push(fast / none);
-        hanging.push(stuck / none);
+        hanging.extend(stuck.iter().map(|stuck| stuck / none));
     }
     bench.mirror(0)?;
     let alone_us = interval(without).median;
-    Ok(Tail { name: variant.name, alone_us, healthy: interval(healthy), hanging: interval(hanging) })
+    let hanging = answers.then(|| interval(hanging));
+    Ok(Tail { name: variant.name, alone_us, healthy: interval(healthy), hanging })
 }

@@ -36,9 +36,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use self::case::{Case, Company};
-use self::measure::{Bench, Round};
+use self::measure::Bench;
 use self::report::Figures;
-use self::statistics::summary;
 use self::variant::Variant;
 use crate::{setup, shell};
 
@@ -185,21 +184,13 @@ fn refuse_losses(figures: &Figures) -> Result<()> {
     Ok(())
 }
 
-/// The floor's cost as a share of Envoy's in the row that shows a proxy's own work best.
+/// The first row shows a proxy's own work best; there the floor must be one.
 fn refuse_void(figures: &Figures, options: &Options) -> Result<()> {
-    let Some((_, rounds)) = figures.rows.first().filter(|_| !options.self_check && options.only.is_none())
-    else {
-        return Ok(());
-    };
-    let share = summary(rounds.iter().filter_map(floor_share)).median;
+    let first = figures.rows.first().filter(|_| !options.self_check && options.only.is_none());
+    let Some(share) = first.and_then(|(_, rounds)| report::floor_share(rounds)) else { return Ok(()) };
     ensure!(
         share <= FLOOR_MAX,
-        "void: the floor costs {share:.2} of Envoy, which must be {FLOOR_MAX} at most; is the machine busy?"
+        "void: the floor costs {share:.2} of Envoy, which must be {FLOOR_MAX} at most; a busy machine, or another CPU"
     );
     Ok(())
-}
-
-fn floor_share(round: &Round) -> Option<f64> {
-    let [_ours, envoy, _nginx, floor] = round.as_slice() else { return None };
-    Some(floor.cpu_us / envoy.cpu_us)
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::case::{self, Case};
 use super::measure::Bench;
+use super::memory::IDLE_CONNECTIONS;
 use super::sample::Sample;
 use super::statistics::summary;
 use super::variant::Variant;
@@ -37,7 +38,7 @@ pub(super) fn measure(bench: &mut Bench, ours: &Variant) -> Result<Vec<Line>> {
         let variant = Variant { concurrency: workers, ..ours.clone() };
         add("workers", workers, &variant, case::connections("67KB", 32))?;
     }
-    for connections in [1, 10, 100, 1_000, 10_000] {
+    for connections in [1, 10, 100, 1_000, IDLE_CONNECTIONS] {
         add("client connections", connections, ours, case::connections("1KiB", connections))?;
     }
     for mirrors in [1, 2, 3, 5] {

@@ -28,7 +28,8 @@ pub(super) fn isolation(tails: &[Tail]) -> String {
     );
     text += "| | p99 µs without | healthy / without | hanging / without |\n|---|---|---|---|\n";
     for Tail { name, alone_us, healthy, hanging } in tails {
-        let _ = writeln!(text, "| {name} | {alone_us:.0} | {} | {} |", told(*healthy), told(*hanging));
+        let hanging = hanging.map_or_else(|| "the client's next request gets no answer".to_owned(), told);
+        let _ = writeln!(text, "| {name} | {alone_us:.0} | {} | {hanging} |", told(*healthy));
     }
     text + "\n"
 }

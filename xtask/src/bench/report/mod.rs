@@ -16,6 +16,7 @@ use super::scale::Line;
 use super::variant::Variant;
 
 pub(super) use self::plot::plot;
+pub(super) use self::rows::floor_share;
 
 /// All that was measured.
 #[derive(Default)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::FLOOR_MAX;
 use super::super::case::{Case, Limit};
 use super::super::measure::Round;
 use super::super::sample::Sample;
@@ -38,10 +39,31 @@ pub(super) fn overview(rows: &[(Case, Vec<Round>)]) -> String {
             limit(case.to_floor, floor)
         );
     }
-    text + &wrap(
+    text += &wrap(
         "\nRatios are taken within each round and given as median (least to greatest). Below 1 means that ours needs \
          less.\n\n",
-    )
+    );
+    text + &validity(rows)
+}
+
+/// What the floor says of this machine: where it costs too much of Envoy, shares of Envoy's cost are no longer about
+/// proxies.
+fn validity(rows: &[(Case, Vec<Round>)]) -> String {
+    let floor = rows.first().and_then(|(_, rounds)| floor_share(rounds));
+    let Some(floor) = floor.filter(|floor| *floor > FLOOR_MAX) else { return String::new() };
+    wrap(&format!(
+        "**On this machine the floor costs {floor:.2} of Envoy in the first row, where {FLOOR_MAX} at most was to be \
+         expected:** Envoy's work in user space is cheap here beside the kernel's, which all share. The limits of \
+         \"ours / Envoy\" were set on another CPU, where it was dearer, and no proxy could reach the first; \"ours / \
+         floor\" holds.\n\n"
+    ))
+}
+
+/// The floor's cost as a share of Envoy's.
+pub(in crate::bench) fn floor_share(rounds: &[Round]) -> Option<f64> {
+    let ratio = |round: &Round| Some(round.get(FLOOR)?.cpu_us / round.get(ENVOY)?.cpu_us);
+    let ratios: Vec<f64> = rounds.iter().filter_map(ratio).collect();
+    (!ratios.is_empty()).then(|| summary(ratios).median)
 }
 
 /// The goal, and whether it is reached.
