@@ -68,7 +68,7 @@ pub(crate) const FIRST_RESOLUTION: Duration = Duration::from_secs(5);
 
 /// Kernel send buffer asked for on a mirror connection; the kernel doubles it for its bookkeeping.
 pub(crate) const MIRROR_SEND_BUFFER: usize = 256 << 10;
-/// Dials of one worker to one mirror at the same time.
+/// Dials of one worker to one mirror at the same time, while no more than four times as many copies wait.
 pub(crate) const MIRROR_DIALS_MAX: usize = 32;
 /// Pause after a failed dial to a mirror: first ...
 pub(crate) const DIAL_PAUSE_MIN: Duration = Duration::from_millis(50);

@@ -81,6 +81,9 @@ fn main() -> ExitCode {
 }
 
 fn serve(flags: &Serve) -> ExitCode {
+    // Clearing a huge page takes hundreds of microseconds to milliseconds, in the middle of whose request it is. Small
+    // ones cost each request its own. Where the kernel knows no such switch there is nothing to switch off.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     if flags.restart.hot_restart_version {
         let version =
             if flags.restart.disable_hot_restart { "disabled" } else { lifecycle::HOT_RESTART_VERSION };

@@ -23,6 +23,7 @@ use crate::deadline::Wheel;
 use crate::exchange::{Core, Repeating, ReplayBudget, Site};
 use crate::lifecycle::Lifecycle;
 use crate::mirror::order::Permit;
+use crate::mirror::order::crossing::Heard;
 use crate::mirror::{self, Mirrors, Shared};
 use crate::route::Table;
 use crate::server::accept::Accepted;
@@ -71,8 +72,10 @@ pub(crate) struct Plan {
     /// The files of access logs.
     pub(crate) logs: access_log::writer::Opened,
     pub(crate) inbox: mpsc::Receiver<Accepted>,
-    /// Permits for copies that wait: from the cells, and from the order thread.
-    pub(crate) permits: [mpsc::Receiver<Permit>; 2],
+    /// Permits for copies that wait, from the cells.
+    pub(crate) permits: mpsc::Receiver<Permit>,
+    /// The same from the order thread.
+    pub(crate) heard: Heard,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -93,10 +96,10 @@ async fn run(plan: Plan) {
     tokio::task::spawn_local(Rc::clone(&wheel).run());
     let core = Rc::new(core(&plan, wheel));
     let connections = Connections::new(Rc::clone(&core));
-    let Plan { mut inbox, mut phase, permits, .. } = plan;
-    for permits in permits {
-        tokio::task::spawn_local(let_go(Rc::clone(&core), permits));
-    }
+    let Plan { mut inbox, mut phase, permits, heard, .. } = plan;
+    core.mirrors.let_go();
+    tokio::task::spawn_local(let_go(Rc::clone(&core), permits));
+    tokio::task::spawn_local(let_go_what_was_read(Rc::clone(&core), heard));
     let started = Instant::now();
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
@@ -160,6 +163,14 @@ async fn part(
 async fn let_go(core: Rc<Core>, mut permits: mpsc::Receiver<Permit>) {
     while let Some(permit) = permits.recv().await {
         core.mirrors.permit(permit);
+    }
+}
+
+/// The same for those whose series the order thread has read.
+async fn let_go_what_was_read(core: Rc<Core>, heard: Heard) {
+    // Without it copies wait for those before them, as where nothing is read.
+    if let Err(error) = heard.each(|permit| core.mirrors.permit(permit)).await {
+        tracing::error!(%error, "a worker cannot hear the order thread");
     }
 }
 

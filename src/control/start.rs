@@ -237,18 +237,19 @@ fn start_workers(
     let copies: usize = config.mirrors.iter().map(|mirror| mirror.max_copies as usize).sum();
     let workers = || 0..stats.workers.len();
     let (permits, permitted): (Vec<_>, Vec<_>) = workers().map(|_| mpsc::channel(copies.max(1))).unzip();
-    let (read, read_permitted): (Vec<_>, Vec<_>) =
-        workers().map(|_| mpsc::channel(limits::ORDER_PERMITS)).unzip();
-    let (events, order_events) = std::sync::mpsc::sync_channel(limits::ORDER_EVENTS);
+    let ways: Vec<_> =
+        workers().map(|_| order::crossing::way(limits::ORDER_PERMITS)).collect::<Result<_, _>>()?;
+    let (tellers, heard): (Vec<_>, Vec<_>) = ways.into_iter().unzip();
+    let (events, order_events) = mpsc::channel(limits::ORDER_EVENTS);
     let mirrors = config.mirrors.iter().zip(paces).enumerate();
     let mut shared: Vec<_> =
         mirrors.map(|(index, (mirror, pace))| Shared::new(index, mirror, pace, &events, &permits)).collect();
     let around = Around { addresses, tls, own_address, logs: logs.opened() };
     let mirrors = Running::start(config, stats, around, &mut shared, awaited)?;
     let mut seats = Vec::new();
-    let mut threads = vec![order::thread::spawn(order_events, read)?];
-    let permits = permitted.into_iter().zip(read_permitted);
-    for (index, (stats_of_worker, permits)) in stats.workers.iter().zip(permits).enumerate() {
+    let mut threads = vec![order::thread::spawn(order_events, tellers)?];
+    let permits = permitted.into_iter().zip(heard);
+    for (index, (stats_of_worker, (permits, heard))) in stats.workers.iter().zip(permits).enumerate() {
         let (seat, inbox) = mpsc::channel(limits::WORKER_INBOX);
         seats.push(Seat::new(seat));
         let plan = Plan {
@@ -264,7 +265,8 @@ fn start_workers(
             own_address: own_address.clone(),
             logs: logs.opened().clone(),
             inbox,
-            permits: permits.into(),
+            permits,
+            heard,
             phase: phase.clone(),
         };
         threads.push(worker::spawn(plan)?);

@@ -17,7 +17,8 @@ use super::ledger::{Ledger, Outcome, Token};
 use super::leg::{Leg, Way};
 use super::logged::{CopyLog, CopyLogs};
 use super::once::Once;
-use super::order::cell::{self, Held, Ticket};
+use super::order::cell;
+use super::order::ticket::{Held, Ticket};
 use super::order::{By, Entry, Key, Wire};
 use super::pair::Pair;
 use super::send::Copy;
@@ -136,14 +137,26 @@ impl Complete {
             }
             Way::Ordered { key, behind } => (key, behind),
             Way::Unordered => {
-                let load = Once { token, _reservation: reservation, _one: one, _place: None };
+                let load = Once {
+                    token,
+                    _reservation: reservation,
+                    _one: one,
+                    _place: None,
+                    target: Rc::downgrade(target),
+                };
                 target.go(self.copy(wire, tenant, timeout, load), None);
                 return Behind::Nothing;
             }
         };
         let (ticket, way) = self.take_place(mirrors, target, (tenant, key, behind), &wire);
         let place = Some(Held(Rc::clone(&ticket)));
-        let load = Once { token, _reservation: reservation, _one: one, _place: place };
+        let load = Once {
+            token,
+            _reservation: reservation,
+            _one: one,
+            _place: place,
+            target: Rc::downgrade(target),
+        };
         target.go(self.copy(wire, tenant, timeout, load), Some((&ticket, way)));
         Behind::Memory(ticket)
     }

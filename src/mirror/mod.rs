@@ -32,11 +32,12 @@ mod written;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::model::{Config, Delivery, Mirror};
 use http::HeaderValue;
+use tokio::sync::mpsc;
 
 use crate::access_log::writer::Opened;
 use crate::cluster::Endpoints;
@@ -52,7 +53,8 @@ use ledger::{Ledger, Outcome};
 use logged::CopyLogs;
 use once::Once;
 use order::board::Place;
-use order::cell::{Cells, Handle, Ticket, Way};
+use order::cell::{Cells, Way};
+use order::ticket::{Handle, Ticket};
 use order::{Event, Key, Permit};
 pub(crate) use resolve::asks;
 use send::Copy;
@@ -77,8 +79,8 @@ impl Shared {
         index: usize,
         mirror: &Mirror,
         pace: &Arc<Pace>,
-        events: &mpsc::SyncSender<Event>,
-        permits: &[tokio::sync::mpsc::Sender<Permit>],
+        events: &mpsc::Sender<Event>,
+        permits: &[mpsc::Sender<Permit>],
     ) -> Self {
         Self {
             bytes: Arc::new(Budget::new(arrivals(mirror))),
@@ -140,6 +142,7 @@ impl Target {
             wheel: Rc::clone(parts.wheel),
             share: Share::new(&shared.pace, shared.workers),
         });
+        let cells = Rc::new(Handle::new(Arc::clone(&shared.cells), parts.worker));
         Some(Rc::new(Self {
             settings: mirror.clone(),
             account: Account::new(bytes, Rc::clone(&ledger)),
@@ -147,7 +150,7 @@ impl Target {
             sender,
             intake: shared.gate.as_ref().map(|gate| gate.intake(&ledger)),
             ledger,
-            cells: Rc::new(Handle(Arc::clone(&shared.cells))),
+            cells,
             waiting: RefCell::default(),
             watched: Cell::new(false),
             pace: Arc::clone(&shared.pace),
@@ -193,6 +196,20 @@ impl Target {
             let now_ms = self.started.elapsed().as_millis() as u64;
             keys.into_iter().for_each(|key| self.cells.look(key, now_ms));
         }
+    }
+
+    /// Lets go what this worker's own copies have freed.
+    fn let_go_freed(&self) {
+        for permit in self.cells.freed() {
+            self.permit(permit);
+        }
+    }
+
+    /// A copy may go. It may have expired in the meantime.
+    fn permit(&self, permit: Permit) {
+        let Some(copy) = self.waiting.borrow_mut().remove(&(permit.key, permit.place)) else { return };
+        self.ledger.count_ordered(if permit.read { Path::Read } else { Path::Waited });
+        self.sender.submit(copy);
     }
 
     /// Books the waiting copies for which `is_over` holds.
@@ -251,13 +268,23 @@ impl Mirrors {
         self.targets.get(mirror)
     }
 
-    /// The order thread lets a copy go.
+    /// Another worker's copy, or the order thread, lets a copy go.
     pub(crate) fn permit(&self, permit: Permit) {
-        let Some(target) = self.targets.get(permit.key.mirror as usize) else { return };
-        // It may have expired in the meantime.
-        let Some(copy) = target.waiting.borrow_mut().remove(&(permit.key, permit.place)) else { return };
-        target.ledger.count_ordered(if permit.read { Path::Read } else { Path::Waited });
-        target.sender.submit(copy);
+        if let Some(target) = self.targets.get(permit.key.mirror as usize) {
+            target.permit(permit);
+        }
+    }
+
+    /// Looks after the copies that other copies of this worker let go, wherever those came to their end.
+    pub(crate) fn let_go(&self) {
+        for target in self.targets.iter().map(Rc::clone) {
+            tokio::task::spawn_local(async move {
+                loop {
+                    target.cells.any_freed().await;
+                    target.let_go_freed();
+                }
+            });
+        }
     }
 
     /// Regular housekeeping, about once a second: expires what waited too long, measures the lag.

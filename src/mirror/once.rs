@@ -1,8 +1,11 @@
 //! Memory delivery: a copy has one attempt, whose end is its outcome.
 
+use std::rc::Weak;
+
+use super::Target;
 use super::budget::{One, Reservation};
 use super::ledger::{Outcome, Token};
-use super::order::cell::Held;
+use super::order::ticket::Held;
 use super::send::{Attempt, Copy, Ends, Load};
 
 /// Memory delivery: one attempt, whose end is the copy's outcome.
@@ -16,6 +19,8 @@ pub(super) struct Once {
     pub(super) _one: One,
     /// Its place in its tenant's order, if it is kept in order. Left at the very end, with its outcome.
     pub(super) _place: Option<Held>,
+    /// Whose copy it is.
+    pub(super) target: Weak<Target>,
 }
 
 impl Load for Once {
@@ -24,7 +29,13 @@ impl Load for Once {
     }
 
     fn ended(copy: Copy<Self>, attempt: Attempt) {
-        copy.load.token.finish_with(attempt.outcome, attempt.status);
+        let Self { token, _place: place, target, .. } = copy.load;
+        token.finish_with(attempt.outcome, attempt.status);
+        drop(place);
+        // What stood behind it goes out in the same turn: on a busy worker the next one is long in coming.
+        if let Some(target) = target.upgrade() {
+            target.let_go_freed();
+        }
     }
 
     fn expired(copy: Copy<Self>) {

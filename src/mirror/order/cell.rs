@@ -14,14 +14,12 @@
 #[path = "cell/tests.rs"]
 mod tests;
 
-use std::cell::Cell as Flag;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::rc::Rc;
-use std::sync::mpsc;
 use std::sync::{Arc, PoisonError};
 
 use slab::Slab;
+use tokio::sync::mpsc::Sender;
 
 use super::board::Place;
 use super::sync::{Mutex, MutexGuard};
@@ -37,9 +35,9 @@ pub(crate) struct Cells {
     mirror: u32,
     cells: Box<[Mutex<Cell>]>,
     hasher: RandomState,
-    events: mpsc::SyncSender<Event>,
+    events: Sender<Event>,
     /// By worker. Each has room for every copy that the mirrors' bounds allow: a copy gets one permit of its cell.
-    permits: Vec<tokio::sync::mpsc::Sender<Permit>>,
+    permits: Vec<Sender<Permit>>,
 }
 
 #[derive(Debug, Default)]
@@ -99,11 +97,7 @@ impl Cell {
 }
 
 impl Cells {
-    pub(crate) fn new(
-        mirror: u32,
-        events: mpsc::SyncSender<Event>,
-        permits: Vec<tokio::sync::mpsc::Sender<Permit>>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(mirror: u32, events: Sender<Event>, permits: Vec<Sender<Permit>>) -> Arc<Self> {
         let cells = (0..limits::ORDER_CELLS).map(|_| Mutex::new(Cell::default())).collect();
         Arc::new(Self { mirror, cells, hasher: RandomState::new(), events, permits })
     }
@@ -125,7 +119,12 @@ impl Cells {
 
     /// Gives a copy its place; `entry` is made from it. `behind` is what [`Cells::begin`] answered. Also returns where
     /// the cell keeps the copy.
-    fn enter(&self, key: Key, behind: u64, entry: impl FnOnce(Place) -> Entry) -> (Place, usize, Way) {
+    pub(super) fn enter(
+        &self,
+        key: Key,
+        behind: u64,
+        entry: impl FnOnce(Place) -> Entry,
+    ) -> (Place, usize, Way) {
         let mut cell = self.lock(key);
         let place = Place(cell.next);
         cell.next += 1;
@@ -174,7 +173,7 @@ impl Cells {
     }
 
     /// The copy begins to trail. Returns its number.
-    fn trail(&self, key: Key, place: Place, kept: usize) -> u64 {
+    pub(super) fn trail(&self, key: Key, place: Place, kept: usize) -> u64 {
         let mut cell = self.lock(key);
         let number = cell.trailed;
         cell.trailed += 1;
@@ -186,17 +185,25 @@ impl Cells {
         number
     }
 
-    fn leave(&self, key: Key, place: Place, kept: usize, number: Option<u64>) {
+    /// Returns the copies that may go now, each with the worker that holds it.
+    pub(super) fn leave(
+        &self,
+        key: Key,
+        place: Place,
+        kept: usize,
+        number: Option<u64>,
+    ) -> Vec<(Place, usize)> {
         let mut cell = self.lock(key);
         cell.entries.try_remove(kept);
         self.tell(&mut cell, || Event::Finish(key, place));
-        let freed = number.map(|number| cell.close(number)).unwrap_or_default();
-        drop(cell);
-        for (place, worker) in freed {
-            if let Some(worker) = self.permits.get(worker) {
-                // Refused only by a worker that has left.
-                let _ = worker.try_send(Permit { key, place, read: false });
-            }
+        number.map(|number| cell.close(number)).unwrap_or_default()
+    }
+
+    /// Tells another worker that its copy may go.
+    pub(super) fn permit(&self, worker: usize, permit: Permit) {
+        if let Some(worker) = self.permits.get(worker) {
+            // Refused only by a worker that has left.
+            let _ = worker.try_send(permit);
         }
     }
 
@@ -214,76 +221,5 @@ impl Cells {
         // A panic elsewhere must not stop the primary's path; a cell is consistent between any two statements that
         // could panic.
         self.cells[key.cell as usize].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A worker's own handle: to clone an `Rc` of it touches nothing that other workers share.
-#[derive(Debug)]
-pub(crate) struct Handle(pub(crate) Arc<Cells>);
-
-impl std::ops::Deref for Handle {
-    type Target = Cells;
-
-    fn deref(&self) -> &Cells {
-        &self.0
-    }
-}
-
-/// A copy's place while it is unfinished. Shared by the copy and by its exchange, both on one worker.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    cells: Rc<Handle>,
-    key: Key,
-    place: Place,
-    /// Where the cell keeps it.
-    kept: usize,
-    /// Its number, once it trails.
-    number: Flag<Option<u64>>,
-    left: Flag<bool>,
-}
-
-impl Ticket {
-    /// Takes a place. `behind` is what [`Cells::begin`] answered when the request began.
-    pub(crate) fn take(
-        cells: &Rc<Handle>,
-        key: Key,
-        behind: u64,
-        entry: impl FnOnce(Place) -> Entry,
-    ) -> (Rc<Self>, Way) {
-        let (place, kept, way) = cells.enter(key, behind, entry);
-        let (number, left) = (Flag::new(None), Flag::new(false));
-        (Rc::new(Self { cells: Rc::clone(cells), key, place, kept, number, left }), way)
-    }
-
-    pub(crate) fn key(&self) -> Key {
-        self.key
-    }
-
-    pub(crate) fn place(&self) -> Place {
-        self.place
-    }
-
-    /// The client may be answered from now on: newcomers stand behind this copy.
-    pub(crate) fn trail(&self) {
-        if !self.left.get() && self.number.get().is_none() {
-            self.number.set(Some(self.cells.trail(self.key, self.place, self.kept)));
-        }
-    }
-
-    /// The copy has its final outcome.
-    fn leave(&self) {
-        if !self.left.replace(true) {
-            self.cells.leave(self.key, self.place, self.kept, self.number.get());
-        }
-    }
-}
-
-/// Held by the copy: when it goes, whatever the outcome, its place is left.
-#[derive(Debug)]
-pub(crate) struct Held(pub(crate) Rc<Ticket>);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.leave();
     }
 }

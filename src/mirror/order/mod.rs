@@ -22,9 +22,11 @@
 
 pub(crate) mod board;
 pub(crate) mod cell;
+pub(crate) mod crossing;
 mod queue;
 mod sync;
 pub(crate) mod thread;
+pub(crate) mod ticket;
 
 use std::sync::Weak;
 

@@ -4,15 +4,15 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 
 use remote_write::fingerprint::{Scratch, Seed};
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::Receiver;
 
 use super::board::Bounds;
+use super::crossing::{Inbox, Teller};
 use super::queue::{Queue, Reader};
-use super::{Event, Key, Permit};
+use super::{Event, Key};
 use crate::limits;
 
 /// Events taken before permits are given again.
@@ -24,32 +24,32 @@ const NICENESS: i32 = 19;
 const BOUNDS: Bounds = Bounds { max_spread_ms: u64::MAX, max_fingerprints: limits::ORDER_FINGERPRINTS };
 
 /// Starts the thread. It ends when nobody is left who could send an event.
-pub(crate) fn spawn(events: Receiver<Event>, workers: Vec<Sender<Permit>>) -> io::Result<JoinHandle<()>> {
+pub(crate) fn spawn(events: Receiver<Event>, workers: Vec<Teller>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("order".to_owned()).spawn(move || {
         // Best effort: without it the thread merely competes on equal terms.
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
         let scratch = Scratch::new(Seed::random(), limits::ORDER_UNCOMPRESSED);
-        Order { workers, queues: HashMap::new(), reader: Reader::new(scratch) }.run(&events);
+        Order { workers, queues: HashMap::new(), reader: Reader::new(scratch) }.run(Inbox::new(events));
     })
 }
 
 struct Order {
     /// By worker. One that is full loses nothing: the cells' own rule goes on.
-    workers: Vec<Sender<Permit>>,
+    workers: Vec<Teller>,
     /// Tenants whose copies have waited for long.
     queues: HashMap<Key, Queue>,
     reader: Reader,
 }
 
 impl Order {
-    fn run(mut self, events: &Receiver<Event>) {
+    fn run(mut self, mut events: Inbox) {
         let mut more_to_read = false;
         loop {
             if !more_to_read {
-                let Ok(event) = events.recv() else { return };
+                let Some(event) = events.recv() else { return };
                 self.take(event);
             }
-            events.try_iter().take(BATCH).for_each(|event| self.take(event));
+            std::iter::from_fn(|| events.next()).take(BATCH).for_each(|event| self.take(event));
             more_to_read = self.read();
             self.give_permits();
         }
@@ -87,9 +87,10 @@ impl Order {
         for queue in self.queues.values_mut() {
             queue.permits(|worker, permit| {
                 if let Some(worker) = self.workers.get(worker) {
-                    let _ = worker.try_send(permit);
+                    worker.tell(permit);
                 }
             });
         }
+        self.workers.iter().for_each(Teller::ring);
     }
 }

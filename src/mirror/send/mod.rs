@@ -202,15 +202,19 @@ impl<L: Load> Sender<L> {
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
     }
 
-    /// Opens connections while copies wait for one: as many dials at a time as connections are open, at least one,
-    /// so that a mirror that does not answer costs one dial at a time and a healthy one doubles each round trip.
+    /// Opens connections while copies wait for one. A mirror without any costs one dial at a time. One that has
+    /// answered gets as many dials as connections are open, so that these double each round trip, and never fewer than
+    /// a quarter of what waits: a thousand clients that come at once fill the buffer within four of their round trips.
     fn grow(self: &Rc<Self>) {
         let share = &self.settings.share;
         if !share.allows(self.in_flight.get() + self.dialing.get()) {
             return;
         }
         let waiting = self.queue.borrow().len() + self.readmitted.borrow().len();
-        let dials = waiting.min(self.open.get().clamp(1, limits::MIRROR_DIALS_MAX));
+        let dials = match self.open.get() {
+            0 => waiting.min(1),
+            open => waiting.min(open.min(limits::MIRROR_DIALS_MAX).max(waiting / 4)),
+        };
         let connections = self.settings.connections.min(share.limit());
         while self.dialing.get() < dials
             && self.open.get() + self.dialing.get() < connections

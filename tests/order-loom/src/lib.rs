@@ -1,4 +1,4 @@
-//! The program's own order cells (`src/mirror/order/cell.rs`) on loom's locks, and as little of their surroundings as they
+//! The program's own order cells (`src/mirror/order/cell.rs` and `ticket.rs`) on loom's locks, and as little of their surroundings as they
 //! need. The models are in `tests/`.
 
 #![allow(
@@ -20,7 +20,8 @@ pub mod order;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use order::cell::{Cells, Handle, Held, Ticket, Way};
+use order::cell::{Cells, Way};
+use order::ticket::{Handle, Held, Ticket};
 use order::{Entry, Key, Permit};
 
 /// The cells, for any thread.
@@ -51,13 +52,13 @@ impl Shared {
         let (permits, permitted): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| tokio::sync::mpsc::channel(8)).unzip();
         // Nobody reads: reading needs copies that waited for long.
-        let (events, _) = std::sync::mpsc::sync_channel(1);
+        let (events, _) = tokio::sync::mpsc::channel(1);
         (Self(Cells::new(0, events, permits)), permitted)
     }
 
     #[must_use]
     pub fn worker(&self, index: usize) -> Worker {
-        Worker { cells: Rc::new(Handle(Arc::clone(&self.0))), index }
+        Worker { cells: Rc::new(Handle::new(Arc::clone(&self.0), index)), index }
     }
 }
 

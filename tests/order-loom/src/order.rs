@@ -2,6 +2,8 @@
 
 #[path = "../../../src/mirror/order/cell.rs"]
 pub(crate) mod cell;
+#[path = "../../../src/mirror/order/ticket.rs"]
+pub(crate) mod ticket;
 
 pub(crate) mod board {
     /// A copy's place.

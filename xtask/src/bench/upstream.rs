@@ -18,6 +18,8 @@ use mio::{Events, Interest, Poll, Token};
 
 /// Read at once; large, since the bytes are only counted.
 const READ_BYTES: usize = 256 << 10;
+/// Connections that may wait to be accepted; the kernel has a bound of its own.
+const BACKLOG: i32 = 16 << 10;
 /// What Mimir answers to a write that it has taken.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 /// Headers of a request at most.
@@ -45,6 +47,8 @@ pub(crate) fn run() -> Result<()> {
     let mut listeners = Vec::new();
     for token in 0..2 {
         let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))?;
+        // A thousand clients bring a thousand connections at once.
+        rustix::net::listen(&listener, BACKLOG)?;
         poll.registry().register(&mut listener, Token(token), Interest::READABLE)?;
         listeners.push(listener);
     }

@@ -19,11 +19,21 @@ const HISTOGRAMS: u32 = 4;
 const NAME: u32 = 1;
 const VALUE: u32 = 2;
 
+/// How many labels of a series are remembered: more than nearly all series have.
+const REMEMBERED: usize = 32;
+/// A label that no series has: as it is written, and its number.
+const NO_LABEL: (&[u8], u64) = (&[], 0);
+
+/// The labels of the series before, in their places. Senders write one target's series one after the other, so most of
+/// a series' labels are those of the one before, and to compare one costs less than to hash it.
+type Before<'a> = [(&'a [u8], u64); REMEMBERED];
+
 pub(super) fn walk(message: &[u8], hasher: &LabelHasher, found: &mut Distinct<'_>) -> Result<(), Reason> {
+    let mut before = [NO_LABEL; REMEMBERED];
     for field in Fields::of(message) {
         match field? {
             (TIMESERIES, Value::Bytes(message)) => {
-                if let Some(fingerprint) = series(message, hasher)? {
+                if let Some(fingerprint) = series(message, hasher, &mut before)? {
                     found.insert(fingerprint)?;
                 }
             }
@@ -35,13 +45,26 @@ pub(super) fn walk(message: &[u8], hasher: &LabelHasher, found: &mut Distinct<'_
 }
 
 /// The fingerprint of one series, or none if it brings nothing.
-fn series(message: &[u8], hasher: &LabelHasher) -> Result<Option<u64>, Malformed> {
+fn series<'a>(
+    message: &'a [u8],
+    hasher: &LabelHasher,
+    before: &mut Before<'a>,
+) -> Result<Option<u64>, Malformed> {
     let mut labels: u64 = 0;
+    let mut before = before.iter_mut();
     let mut brings = false;
     let mut fields = Fields::of(message);
     loop {
         while let Some(message) = fields.short(LABELS) {
-            labels = labels.wrapping_add(label(message, hasher)?);
+            let number = match before.next() {
+                Some((same, number)) if *same == message => *number,
+                Some(other) => {
+                    *other = (message, label(message, hasher)?);
+                    other.1
+                }
+                None => label(message, hasher)?,
+            };
+            labels = labels.wrapping_add(number);
         }
         let Some(field) = fields.next() else {
             return Ok(brings.then_some(labels));

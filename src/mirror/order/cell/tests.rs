@@ -1,22 +1,46 @@
 //! The cell's rule, step by step and over random histories.
 
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Weak;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Wake, Waker};
 
+use tokio::sync::mpsc;
+
+use super::super::ticket::{Handle, Held, Ticket};
 use super::super::{By, Protocol};
 use super::*;
 
 const ROOM: usize = 32;
+/// A worker that has no copies.
+const OTHER: usize = 1;
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
 
 struct Rig {
     cells: Rc<Handle>,
     events: mpsc::Receiver<Event>,
-    permits: tokio::sync::mpsc::Receiver<Permit>,
+    permits: mpsc::Receiver<Permit>,
 }
 
 fn rig() -> Rig {
-    let (event, events) = mpsc::sync_channel(ROOM);
-    let (permit, permits) = tokio::sync::mpsc::channel(100);
-    Rig { cells: Rc::new(Handle(Cells::new(0, event, vec![permit]))), events, permits }
+    rig_of(OTHER)
+}
+
+/// At this worker's own handle. All copies are worker 0's.
+fn rig_of(worker: usize) -> Rig {
+    let (event, events) = mpsc::channel(ROOM);
+    let (permit, permits) = mpsc::channel(100);
+    Rig { cells: Rc::new(Handle::new(Cells::new(0, event, vec![permit]), worker)), events, permits }
 }
 
 impl Rig {
@@ -48,8 +72,8 @@ impl Rig {
         std::iter::from_fn(|| self.permits.try_recv().ok()).map(|permit| permit.place.0).collect()
     }
 
-    fn told(&self) -> Vec<String> {
-        let told = self.events.try_iter().map(|event| match event {
+    fn told(&mut self) -> Vec<String> {
+        let told = std::iter::from_fn(|| self.events.try_recv().ok()).map(|event| match event {
             Event::Enter(_, entry) => format!("enter {}", entry.place.0),
             Event::Trail(_, place) => format!("trail {}", place.0),
             Event::Finish(_, place) => format!("finish {}", place.0),
@@ -90,6 +114,30 @@ fn c8_a_newcomer_waits_for_what_trailed_when_it_arrived_and_for_nothing_else() {
     assert_eq!(rig.permitted(), [4]);
     drop((fourth, fifth));
     assert_eq!(rig.take().1, Way::Direct);
+}
+
+#[test]
+fn c8_a_workers_own_copies_need_no_channel() {
+    let mut rig = rig_of(0);
+    let ((first, _), (second, _)) = (rig.take(), rig.take());
+    first.0.trail();
+    second.0.trail();
+    let (third, way) = rig.take();
+    assert_eq!(way, Way::Queued);
+    let cells = Rc::clone(&rig.cells);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut freed = pin!(cells.any_freed());
+    let mut poll = || freed.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(poll().is_pending());
+    drop(first);
+    assert!(!woken.0.load(Relaxed) && poll().is_pending(), "the second still trails");
+    drop(second);
+    assert!(woken.0.load(Relaxed) && poll().is_ready());
+    let places: Vec<u64> = rig.cells.freed().iter().map(|permit| permit.place.0).collect();
+    assert_eq!(places, [2]);
+    assert!(rig.permitted().is_empty() && rig.cells.freed().is_empty());
+    drop(third);
 }
 
 #[test]
@@ -174,9 +222,9 @@ fn c8_random_histories_keep_the_rule() {
         for _ in 0..60 {
             match random.u8(0..4) {
                 0 | 1 => {
-                    let trailing = |(held, ..): &&(Held, Vec<u64>, bool)| held.0.number.get().is_some();
+                    let trailing = |(held, ..): &&(Held, Vec<u64>, bool)| held.0.number().is_some();
                     let behind: Vec<_> =
-                        live.iter().filter(trailing).map(|(held, ..)| held.0.place.0).collect();
+                        live.iter().filter(trailing).map(|(held, ..)| held.0.place().0).collect();
                     let (held, way) = rig.take();
                     assert_eq!(way == Way::Direct, behind.is_empty());
                     live.push((held, behind, way == Way::Direct));
@@ -185,12 +233,12 @@ fn c8_random_histories_keep_the_rule() {
                 _ if !live.is_empty() => drop(live.swap_remove(random.usize(0..live.len()))),
                 _ => {}
             }
-            let unfinished: Vec<_> = live.iter().map(|(held, ..)| held.0.place.0).collect();
+            let unfinished: Vec<_> = live.iter().map(|(held, ..)| held.0.place().0).collect();
             let permitted = rig.permitted();
             for (held, behind, may_go) in &mut live {
-                *may_go |= permitted.contains(&held.0.place.0);
+                *may_go |= permitted.contains(&held.0.place().0);
                 let waits = behind.iter().any(|place| unfinished.contains(place));
-                assert_eq!(*may_go, !waits, "place {}", held.0.place.0);
+                assert_eq!(*may_go, !waits, "place {}", held.0.place().0);
             }
         }
     }
