@@ -48,6 +48,31 @@ fn may_write(admin: &Admin, ours: bool) -> bool {
     is_loopback(admin) || access.writes || access.token.is_some() || (access.envoy && !ours)
 }
 
+/// What may be changed by the sender of a request that was not refused, so that nobody is shown a button that does not
+/// work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Rights {
+    /// What Envoy has, too: readiness, drain, exit.
+    pub(crate) process: bool,
+    /// What Envoy does not have: pausing, resuming and skipping of mirrors.
+    pub(crate) mirrors: bool,
+}
+
+impl Rights {
+    /// Of a request's sender, should a browser be asked to POST from a page that came the same way.
+    pub(super) fn of(admin: Option<&Admin>, headers: &HeaderMap) -> Self {
+        let Some(admin) = admin else { return Self { process: true, mirrors: true } };
+        let rebound = is_loopback(admin) && !is_local(headers);
+        let may = |ours| !rebound && may_write(admin, ours);
+        Self { process: may(false), mirrors: may(true) }
+    }
+
+    /// Whether this may be POSTed.
+    pub(super) fn allow(self, path: &str) -> bool {
+        if path.starts_with(OURS) { self.mirrors } else { self.process }
+    }
+}
+
 /// Whether whoever reaches the listener over the network can end the process.
 pub(crate) fn is_exposed(admin: &Admin) -> bool {
     let access = &admin.access;
@@ -91,11 +116,15 @@ fn is_cross_site(headers: &HeaderMap) -> bool {
 /// Whether a browser believes that a name of somebody else's leads here (DNS rebinding): then the page is not ours
 /// though its origin is the request's host.
 fn is_rebound(admin: &Admin, headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) && is_loopback(admin) && !is_local(headers)
+}
+
+/// Whether the request was made to a name that leads nowhere else.
+fn is_local(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let is_local = bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok();
-    headers.contains_key(ORIGIN) && is_loopback(admin) && !is_local
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]
@@ -183,6 +212,34 @@ mod tests {
             assert_eq!(post(&[own[0], own[1], ("sec-fetch-site", site)]), Some(403), "{site}");
         }
         assert_eq!(post(&[("origin", "http://evil.example")]), Some(403));
+    }
+
+    /// What is said of a page's buttons is what becomes of them.
+    #[test]
+    fn rights_are_what_a_post_from_the_page_may_do() {
+        let accesses = [
+            AdminAccess::default(),
+            AdminAccess { envoy: true, ..AdminAccess::default() },
+            AdminAccess { writes: true, ..AdminAccess::default() },
+        ];
+        for (address, host) in [
+            ("127.0.0.1:9901", "127.0.0.1:9901"),
+            ("127.0.0.1:9901", "evil.example"),
+            ("0.0.0.0:9901", "10.0.0.1:9901"),
+            ("0.0.0.0:9901", "admin.example"),
+        ] {
+            for access in &accesses {
+                let admin = admin(address, access.clone());
+                let mut headers = HeaderMap::new();
+                headers.insert(HOST, HeaderValue::from_static(host));
+                let rights = Rights::of(Some(&admin), &headers);
+                for path in ["/quitquitquit", "/healthcheck/fail", "/mirrors/pause"] {
+                    let origin = format!("http://{host}");
+                    let refused = ask(&admin, "POST", path, &[("host", host), ("origin", &origin)]);
+                    assert_eq!(rights.allow(path), refused.is_none(), "{address} {host} {access:?} {path}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use super::View;
+use super::access::Rights;
 use super::answer::Answer;
 use super::query::Query;
 use super::{
@@ -141,7 +142,8 @@ pub(crate) fn answer(view: &View, head: &Parts, body: &[u8]) -> Answer {
         let sentence = format!("Method {} not allowed, POST required.", head.method);
         return Answer::error(StatusCode::METHOD_NOT_ALLOWED, sentence);
     }
-    (endpoint.answer)(view, &query(head, body))
+    let rights = Rights::of(view.config.admin.as_ref(), &head.headers);
+    (endpoint.answer)(view, &query(head, body).of(rights))
 }
 
 fn query(head: &Parts, body: &[u8]) -> Query {
@@ -166,23 +168,25 @@ fn help() -> String {
     out
 }
 
-/// `/`: the status page, below it the table as links and buttons. All addresses are relative, so that a proxy may serve
+/// `/`: the status page, below it the table as links, and as buttons for who may press them. All addresses are relative, so that a proxy may serve
 /// this under a path of its own.
-fn index(view: &View, _: &Query) -> Answer {
+fn index(view: &View, query: &Query) -> Answer {
     let mut rows = String::new();
     for Endpoint { path, help, mutates, .. } in &ENDPOINTS {
         let action = match path.trim_start_matches('/') {
             "" => ".",
             rest => rest,
         };
-        let control = if *mutates {
+        let control = if *mutates && !query.rights().allow(path) {
+            format!("{path} (POST, closed here)")
+        } else if *mutates {
             format!("<form method=\"post\" action=\"{action}\"><button>{path}</button></form>")
         } else {
             format!("<a href=\"{action}\">{path}</a>")
         };
         let _ = writeln!(rows, "<tr><td>{control}</td><td>{help}</td></tr>");
     }
-    page::page(view, &rows)
+    page::page(view, &rows, query.rights())
 }
 
 #[cfg(test)]

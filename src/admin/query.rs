@@ -4,29 +4,44 @@ use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use regex_lite::{Regex, RegexBuilder};
 
+use super::access::Rights;
 use super::answer::Answer;
 use crate::limits::ADMIN_FILTER_BYTES;
 
-/// Decoded parameters in the order given. A parameter without a value has an empty one.
+/// What a request asks for, and what its sender may do.
 #[derive(Debug, Default)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct Query {
+    /// Decoded parameters in the order given. A parameter without a value has an empty one.
+    parameters: Vec<(String, String)>,
+    rights: Rights,
+}
 
 impl Query {
     /// Decodes `a=b&c`. A plus stays a plus, as in Envoy: `filter=upstream.+total` is a regular expression.
     pub(crate) fn parse(text: &str) -> Self {
         let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
-        Self(
-            text.split('&')
-                .filter(|pair| !pair.is_empty())
-                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-                .map(|(name, value)| (decode(name), decode(value)))
-                .collect(),
-        )
+        let parameters = text
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (decode(name), decode(value)))
+            .collect();
+        Self { parameters, rights: Rights::default() }
+    }
+
+    /// The same, of somebody who may do this.
+    pub(crate) fn of(self, rights: Rights) -> Self {
+        Self { rights, ..self }
+    }
+
+    /// What its sender may do.
+    pub(crate) fn rights(&self) -> Rights {
+        self.rights
     }
 
     /// The first value of a parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether a parameter is there, with or without a value.
@@ -35,12 +50,12 @@ impl Query {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.parameters.is_empty()
     }
 
     /// All of them.
     pub(crate) fn pairs(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 

@@ -116,6 +116,19 @@ impl Browser {
         self.command("POST", &format!("element/{id}/click"), &json!({})).await;
     }
 
+    /// Presses a key, as the WebDriver protocol names it: `Tab`, `Enter`, `Escape`.
+    pub(crate) async fn key(&self, name: &str) {
+        let key = match name {
+            "Tab" => "\u{e004}",
+            "Enter" => "\u{e007}",
+            "Escape" => "\u{e00c}",
+            other => other,
+        };
+        let presses = ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key}));
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": presses});
+        self.command("POST", "actions", &json!({"actions": [keyboard]})).await;
+    }
+
     /// A picture of the page in `target/screenshots`.
     pub(crate) async fn picture(&self, name: &str) {
         let picture = self.command("GET", "screenshot", &Value::Null).await;

@@ -4,6 +4,7 @@
 //! of all endpoints is there in any case.
 
 use super::View;
+use super::access::Rights;
 use super::answer::Answer;
 use super::status::words::{self, Style};
 
@@ -17,8 +18,8 @@ const PARTS: [(&str, &str, &str); 3] = [
 ];
 
 /// The page with its table of endpoints: rows of HTML.
-pub(super) fn page(view: &View, endpoints: &str) -> Answer {
-    let plain = words::text(&view.watch.json(view, None), Style::Plain);
+pub(super) fn page(view: &View, endpoints: &str, rights: Rights) -> Answer {
+    let plain = words::text(&view.watch.json(view, None, rights), Style::Plain);
     // What others may have written comes last, so that no mark in it is taken for one of ours.
     let page = INDEX.replace("{{version}}", env!("CARGO_PKG_VERSION")).replace("{{endpoints}}", endpoints);
     Answer::html(page.replace("{{plain}}", &escaped(&plain)))
@@ -45,7 +46,7 @@ mod tests {
         let mut config = (*fixture.view.config).clone();
         "<b>{{endpoints}}".clone_into(&mut config.mirrors[0].name);
         fixture.view.config = std::sync::Arc::new(config);
-        let page = page(&fixture.view, "<tr></tr>").body;
+        let page = page(&fixture.view, "<tr></tr>", Rights::default()).body;
         assert!(page.contains("mirror &lt;b&gt;{{endpoints}}: nothing to copy yet for "), "{page}");
         assert_eq!(page.matches("<tr></tr>").count(), 1);
     }

@@ -92,7 +92,7 @@ function mirrorCard(side) {
     chart("Copies that wait", [["pending_copies", "all"], ["backlog_copies", "in the backlog"]], count),
   ]);
   const target = `mirror=${encodeURIComponent(side.name)}`;
-  const post = (word, path, question) => command(one.actions, word, `mirrors/${path}?${target}`, question);
+  const post = (word, path, question) => command(one.actions, "mirror_writes_allowed", word, `mirrors/${path}?${target}`, question);
   one.pause = post("Pause", "pause", `Send nothing more to mirror ${side.name}? Its copies wait, within its bounds.`);
   one.resume = post("Resume", "resume", `Send to mirror ${side.name} again?`);
   post("Skip to now", "skip", `Let go of all copies that wait for mirror ${side.name}? They are lost to it for good.`);
@@ -112,8 +112,7 @@ function mirror(side, now) {
   const words = side.complete || side.last_refusal?.at_ms < side.since_ms ? null : side.last_refusal;
   one.quote.hidden = !words;
   if (words) say(one.quote, `It said at ${clock(words.at_ms)}: ${words.status ?? "no answer"} ${words.text}`);
-  one.pause.hidden = side.paused || !last.process.writes_allowed;
-  one.resume.hidden = !side.paused || !last.process.writes_allowed;
+  swap(one.pause, one.resume, side.paused);
   mirrorFacts(one, side);
   remember(one, side.history);
   const drops = side.outcomes.filter((o) => !["delivered", "deduplicated", "repeated"].includes(o.outcome));
@@ -121,6 +120,14 @@ function mirror(side, now) {
   table(one.tables[1], "What both answered", ["Primary", "Mirror", "#Copies"], side.status_pairs.map((p) => [p.primary, p.secondary, count(p.copies)]));
   table(one.tables[2], "Gaps in the copy", ["From", "To", "#Copies", "Reason"], side.gaps.map((gap) =>
     [clock(gap.from_ms), gap.open ? "still open" : clock(gap.to_ms), count(gap.copies), gap.reasons.map(named).join(", ")]));
+}
+
+// Two buttons of which one is there. The focus goes along, or the keyboard would start from the top.
+function swap(first, second, isSecond) {
+  const had = [first, second].includes(document.activeElement);
+  first.hidden = isSecond;
+  second.hidden = !isSecond;
+  if (had) (isSecond ? second : first).focus();
 }
 
 function mirrorFacts(one, side) {
@@ -143,9 +150,9 @@ function mirrorFacts(one, side) {
   }
 }
 
-// A button that asks first, and then the proxy.
-function command(place, word, path, question) {
-  const button = h("button", { type: "button", "data-writes": "", click: async () => {
+// A button that asks first, and then the proxy. It is not there for who may not press it.
+function command(place, right, word, path, question) {
+  const button = h("button", { type: "button", "data-right": right, click: async () => {
     if (!(await confirmed(question, word))) return;
     try {
       const answer = await fetch(path, { method: "POST", signal: AbortSignal.timeout(PATIENCE_MS) });
@@ -195,9 +202,9 @@ function whole(status) {
   say($("process"), `version ${process.version}, ${process.state}, up ${span(process.uptime_seconds * 1000)}`);
   if (!whole.fact) {
     whole.fact = facts($("facts"));
-    command($("actions"), "Fail readiness", "healthcheck/fail", "Answer 503 at /ready, so that load balancers and clients go elsewhere? Requests are still served.");
-    command($("actions"), "Pass readiness", "healthcheck/ok", "Answer 200 at /ready again?");
-    command($("actions"), "Drain listeners", "drain_listeners?graceful", "Ask clients to leave, and close the listeners after the drain time? They do not open again in this process.");
+    command($("actions"), "writes_allowed", "Fail readiness", "healthcheck/fail", "Answer 503 at /ready, so that load balancers and clients go elsewhere? Requests are still served.");
+    command($("actions"), "writes_allowed", "Pass readiness", "healthcheck/ok", "Answer 200 at /ready again?");
+    command($("actions"), "writes_allowed", "Drain listeners", "drain_listeners?graceful", "Ask clients to leave, and close the listeners after the drain time? They do not open again in this process.");
     $("actions").append(h("button", { type: "button", click: async () => copy("configuration", await (await fetch("config_dump")).text()) }, "Copy configuration"));
     $("whole").hidden = false;
   }
@@ -206,9 +213,14 @@ function whole(status) {
   whole.fact("Workers", count(process.workers));
   whole.fact("Listening", process.listening.join(", "));
   whole.fact("Configuration", process.configuration);
-  for (const button of document.querySelectorAll("[data-writes]")) {
-    if (!process.writes_allowed) button.hidden = true;
+}
+
+// Last of all, since it hides what the others show.
+function closed(process) {
+  for (const button of document.querySelectorAll("[data-right]")) {
+    if (!process[button.dataset.right]) button.hidden = true;
   }
+  $("closed").hidden = process.writes_allowed && process.mirror_writes_allowed;
 }
 
 function show(status) {
@@ -217,6 +229,7 @@ function show(status) {
   whole(status);
   status.primaries.forEach((side) => primary(side, status.at_ms));
   status.mirrors.forEach((side) => mirror(side, status.at_ms));
+  closed(status.process);
   const complete = status.mirrors.filter((side) => side.complete).length;
   const all = status.mirrors.length;
   const copies = all === 0 ? "no mirror" : `${complete} of ${all} ${all === 1 ? "copy" : "copies"} complete`;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::View;
+use super::access::Rights;
 use super::answer::Answer;
 use super::memory::Memory;
 use super::query::Query;
@@ -58,7 +59,7 @@ impl Seen {
         }
     }
 
-    fn json(&self, view: &View, since_ms: Option<u64>) -> Value {
+    fn json(&self, view: &View, since_ms: Option<u64>, rights: Rights) -> Value {
         let with_history = |mut value: Value, history: &history::History| {
             if let (Some(since_ms), Some(object)) = (since_ms, value.as_object_mut()) {
                 object.insert("history".to_owned(), history.json(since_ms));
@@ -80,7 +81,7 @@ impl Seen {
         put("judged_at_ms", json!(self.at_ms));
         put("well", json!(self.primaries.iter().all(|(_, primary)| primary.is_well())));
         put("complete", json!(self.mirrors.iter().all(|mirror| mirror.copy.state().is_complete())));
-        put("process", process(view));
+        put("process", process(view, rights));
         put("every_seconds", json!(STATUS_EVERY.as_secs()));
         put("rates_over_seconds", json!(STATUS_EVERY.as_secs() * STATUS_RATE_MOMENTS as u64));
         let latency_moments = (STATUS_MARKS - 1) * STATUS_MARK_MOMENTS;
@@ -98,8 +99,8 @@ impl Watch {
     }
 
     /// All that is told, with the history after a moment if that is wanted.
-    pub(super) fn json(&self, view: &View, since_ms: Option<u64>) -> Value {
-        self.seen(view, |seen| seen.json(view, since_ms))
+    pub(super) fn json(&self, view: &View, since_ms: Option<u64>, rights: Rights) -> Value {
+        self.seen(view, |seen| seen.json(view, since_ms, rights))
     }
 
     fn seen<T>(&self, view: &View, with: impl FnOnce(&mut Seen) -> T) -> T {
@@ -111,14 +112,14 @@ impl Watch {
 /// `/api/status`.
 pub(crate) fn status(view: &View, query: &Query) -> Answer {
     let since_ms = query.get("since").map(|since| since.parse().unwrap_or_default());
-    Answer::compact_json(&view.watch.json(view, since_ms))
+    Answer::compact_json(&view.watch.json(view, since_ms, query.rights()))
 }
 
 fn started_ms(view: &View) -> u64 {
     unix_ms().saturating_sub(view.stats.started.elapsed().as_millis() as u64)
 }
 
-fn process(view: &View) -> Value {
+fn process(view: &View, rights: Rights) -> Value {
     let connections =
         view.stats.workers.iter().flat_map(|worker| &worker.http).map(|http| http.cx_active.get());
     json!({
@@ -132,8 +133,8 @@ fn process(view: &View) -> Value {
         "listening": view.listening.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "client_connections": connections.sum::<u64>(),
         "resident_bytes": Memory::read().map(|memory| memory.resident),
-        // Every POST of this site's own pages is taken today.
-        "writes_allowed": true,
+        "writes_allowed": rights.process,
+        "mirror_writes_allowed": rights.mirrors,
     })
 }
 
