@@ -67,11 +67,13 @@ pub(crate) fn lint() -> Result<()> {
     cargo_deny(&["--workspace", "check", "licenses", "bans", "sources"])
 }
 
-/// Counts the rows of docs/fields, there and in docs/envoy.md, and writes completions and man pages. The tests that hold
+/// Counts the rows of docs/fields, there and in docs/envoy.md, and writes docs/diagnostics.md, completions and man pages. The tests that hold
 /// them write them when asked to.
 pub(crate) fn docs() -> Result<()> {
     let flags = ["test", "--bin", "mimir-mirror", "--quiet", "cli::generated"];
     shell::run(shell::cargo(&flags).env("UPDATE_DOCS", "1"))?;
+    let diagnostics = ["test", "--package", "mimir-mirror-config", "--test", "diagnostics", "--quiet"];
+    shell::run(shell::cargo(&diagnostics).env("UPDATE_DOCS", "1"))?;
     let test = ["test", "--test", "contract", "--quiet", "fields::the_pages_count_the_rows"];
     shell::run(shell::cargo(&test).env("UPDATE_DOCS", "1"))
 }

@@ -40,7 +40,7 @@ enum Command {
     Deny,
     /// House rules that no other linter checks: file sizes, module docs, white space, links
     Tidy,
-    /// Write anew what of the documentation is made: the count of docs/fields, shell completions, man pages
+    /// Write anew what of the documentation is made: docs/diagnostics.md, the count of docs/fields, shell completions, man pages
     Docs,
     /// A Debian package, with a confined systemd unit
     Deb(package::DebOptions),
