@@ -53,6 +53,8 @@ impl Builders {
             .initial_connection_window_size(options.connection_window)
             .max_concurrent_streams(options.max_concurrent_streams)
             .max_send_buf_size(limits::H2_SEND_BUFFER)
+            // A body in one frame is read in one piece, as over HTTP/1.1, and shared with its copies.
+            .max_frame_size(limits::READ_BUFFER_MAX as u32)
             .max_header_list_size(head_max as u32)
             .keep_alive_interval(keepalive.map(|keepalive| keepalive.interval));
         if let Some(keepalive) = keepalive {

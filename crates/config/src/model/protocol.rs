@@ -57,9 +57,10 @@ pub struct UpstreamHttp1 {
 pub struct Http2 {
     /// Streams of one connection at the same time. Default 100.
     pub max_concurrent_streams: u32,
-    /// Flow control window of a stream, in bytes. Default 64 KiB.
+    /// Flow control window of a stream, in bytes. Default 128 KiB, so that a write of Prometheus' default size, 67 KB,
+    /// needs no leave on its way; to a cluster, whose answers to writes are empty, 64 KiB.
     pub stream_window: u32,
-    /// Flow control window of a connection, in bytes. Default 256 KiB; to a cluster, what all streams' windows add up
+    /// Flow control window of a connection, in bytes. Default 512 KiB; to a cluster, what all streams' windows add up
     /// to, so that clients that do not read hold up no other's answer.
     pub connection_window: u32,
     /// Pings that find out whether the peer is still there; `None` is off (the default).
@@ -70,8 +71,8 @@ impl Default for Http2 {
     fn default() -> Self {
         Self {
             max_concurrent_streams: 100,
-            stream_window: 64 << 10,
-            connection_window: 256 << 10,
+            stream_window: 128 << 10,
+            connection_window: 512 << 10,
             keepalive: None,
         }
     }
@@ -81,8 +82,9 @@ impl Http2 {
     /// The defaults towards a cluster.
     #[must_use]
     pub fn to_cluster() -> Self {
-        let default = Self::default();
-        Self { connection_window: default.stream_window * default.max_concurrent_streams, ..default }
+        let (default, stream_window) = (Self::default(), 64 << 10);
+        let connection_window = stream_window * default.max_concurrent_streams;
+        Self { stream_window, connection_window, ..default }
     }
 
     /// Most streams of one connection; a larger number is lowered to this one.
