@@ -90,10 +90,13 @@ async fn every_expression_has_an_answer_on_real_series() {
     let rules = rules.iter().map(|rule| as_condition(rule));
     // There is a process, so nothing says that there is none.
     let rules = rules.map(|rule| rule.replace("absent(mimir_mirror_build_info)", "mimir_mirror_build_info"));
+    // One connection for all of it, as a sender has.
+    let client = tokio::sync::Mutex::new(proxy.client().await);
     for expression in rules.chain(of_the_dashboard()) {
         until(format!("data for {expression}"), async || {
-            proxy.send(&Request::push("x")).await;
-            proxy.send(&Request::new("POST", "/api/prom/push").body("x")).await;
+            let mut client = client.lock().await;
+            client.exchange(&Request::push("x")).await;
+            client.exchange(&Request::new("POST", "/api/prom/push").body("x")).await;
             let values = prometheus.query(&expression).await.unwrap_or_else(|e| panic!("{expression}: {e}"));
             (!values.is_empty()).then_some(())
         })
