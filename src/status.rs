@@ -84,12 +84,16 @@ struct Screen {
     in_place: bool,
 }
 
+/// Whether stdout is a terminal whose reader has not asked for no colours (<https://no-color.org>).
+pub(crate) fn wants_colours() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
+}
+
 impl Screen {
     fn of(command: &cli::Status) -> Self {
         let terminal = std::io::stdout().is_terminal();
-        // https://no-color.org
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let style = if terminal && !refused { Style::Colours } else { Style::Plain };
+        let style = if wants_colours() { Style::Colours } else { Style::Plain };
         Self { json: command.json, style, in_place: terminal && command.watch && !command.json }
     }
 

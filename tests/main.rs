@@ -53,6 +53,7 @@ mod chaos;
 mod corpus;
 mod cost;
 mod dashboards;
+mod demo;
 mod desync;
 mod differential;
 mod dns;

@@ -45,6 +45,19 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// What to look at now.
+    pub(super) fn lesson(self) -> &'static str {
+        match self {
+            Self::None => "what waited is delivered, in order",
+            Self::Slow | Self::Hang | Self::StopReading => "copies wait, the primary's answers do not",
+            Self::Refuse | Self::Unavailable => {
+                "the primary's answers stay the same; copies have one attempt each"
+            }
+        }
+    }
+}
+
 /// A key that means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {

@@ -5,7 +5,8 @@
 //! are parts of this process, each on a thread of its own; the proxy is this same binary as a child process, so what
 //! is shown is the real one. Everything listens on loopback only.
 //!
-//! Nothing else in the package depends on this room, and it uses nothing of the proxy's but its flags and its admin.
+//! Nothing else in the package depends on this room, and it uses nothing of the proxy's but its flags and its admin, and
+//! what `status` knows of terminals.
 
 mod admin;
 mod cluster;

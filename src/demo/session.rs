@@ -15,7 +15,7 @@ use super::head::Totals;
 use super::keys::Keys;
 use super::plan::Plan;
 use super::proxy::Proxy;
-use super::screen::{Screen, Second};
+use super::screen::{Place, Screen, Second};
 use super::sender::Sender;
 use super::verdict::Verdict;
 use super::watch::{Finding, Watch, survey};
@@ -43,7 +43,6 @@ struct Session {
     script: Script,
     watch: Watch,
     started: Instant,
-    acknowledged: u64,
     ledger: Ledger,
     hurt: Option<Hurt>,
     /// The loss was said since the secondary's state has changed.
@@ -102,16 +101,15 @@ impl Session {
         let mut plan = Plan { target: primary.address(), shards, series, rate, batch };
         plan.check().map_err(anyhow::Error::msg)?;
         let proxy = Proxy::start(primary.address(), secondary.address()).await?;
-        let screen = Screen::default();
-        screen.say(&format!(
-            "mimir-mirror demo: the client gets the primary's answer, the secondary gets a copy in the background.\n\
-             \n  sender     {shards} shards write {series} series, {rate} samples/s in batches of {batch}, to the proxy\
-             \n  proxy      http://{}   process {}, admin http://{}/\
-             \n  primary    http://{}   always healthy\
-             \n  secondary  http://{}   what the keys make of it\n\
-             \n  s slow   h hang   n stop reading   r refuse   5 answer 503   g good again   q quit\n",
-            proxy.listen, proxy.id(), proxy.admin, primary.address(), secondary.address(),
-        ))?;
+        let screen = Screen::new();
+        let place = Place {
+            proxy: proxy.listen,
+            process: proxy.id(),
+            admin: proxy.admin,
+            primary: primary.address(),
+            secondary: secondary.address(),
+        };
+        screen.introduce(&place, &plan)?;
         plan.target = proxy.listen;
         let sender = Sender::start(plan)?;
         Ok(Self {
@@ -124,7 +122,6 @@ impl Session {
             script: options.script.unwrap_or_default(),
             watch: Watch::default(),
             started: Instant::now(),
-            acknowledged: 0,
             ledger: Ledger::default(),
             hurt: None,
             told: false,
@@ -157,7 +154,7 @@ impl Session {
         }
         (self.watch, self.lacked, self.told) = (Watch::default(), None, false);
         self.secondary.set(fault);
-        self.screen.say(&format!("      -> the secondary {}", fault.sentence()))
+        self.screen.note(&format!("the secondary {}: {}", fault.sentence(), fault.lesson()))
     }
 
     /// Prints the line of the second that has ended.
@@ -167,24 +164,20 @@ impl Session {
         }
         let ledger = self.read_ledger().await;
         let tally = self.sender.tally();
-        let acknowledged = tally.acknowledged.load(Ordering::Relaxed);
         let (latencies, refusal) = (tally.take_latencies(), tally.take_refusal());
         let finding = self.watch.take();
         let second = Second {
             elapsed: self.elapsed(),
             state: self.secondary.state(),
             primary: self.primary.head().totals(),
-            secondary: self.secondary.head().totals(),
             finding,
             batch: u64::from(self.plan.batch),
             latencies,
-            rate: acknowledged - self.acknowledged,
             ledger,
         };
-        self.acknowledged = acknowledged;
         self.screen.second(second)?;
         if let Some(text) = refusal {
-            self.screen.say(&format!("      -> the sender gave up a batch: {text}"))?;
+            self.screen.note(&format!("the sender gave up a batch: {text}"))?;
         }
         self.tell_loss(finding)?;
         Ok(())
@@ -214,8 +207,8 @@ impl Session {
         let written = self.primary.head().totals().samples - hurt.primary.samples;
         let has = if lacks == 0 { "has all".to_owned() } else { format!("lacks {lacks}") };
         let losses = self.ledger.losses_since(&hurt.ledger);
-        self.screen.say(&format!(
-            "      -> the secondary {has} of the {written} samples since the fault; copies lost: {losses}"
+        self.screen.note(&format!(
+            "the secondary {has} of the {written} samples since the fault; copies lost: {losses}"
         ))?;
         self.told = true;
         if lacks == 0 {
@@ -242,15 +235,14 @@ impl Session {
             "  primary    {} series, {} samples\
              \n  secondary  {} series, {} samples\
              \n  sender     {acknowledged} samples acknowledged, {refused} refused, {} attempts repeated\
-             \n  copies     {delivered} delivered; lost: {losses}\
-             \n{}",
+             \n  copies     {delivered} delivered; lost: {losses}",
             primary.series,
             primary.samples,
             secondary.series,
             secondary.samples,
             count(&tally.retries),
-            verdict.sentence(),
         ))?;
+        self.screen.verdict(verdict.is_good(), &verdict.sentence())?;
         Ok(verdict.is_good())
     }
 
