@@ -54,6 +54,7 @@ impl Rendered {
             "a drain is cut off"
         );
         assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/ready");
+        assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/server_info");
         assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
         assert_eq!(self.one("Service")["spec"]["sessionAffinity"], "ClientIP");
@@ -95,9 +96,36 @@ fn the_operator_finds_the_processes_and_the_rules() {
     assert_eq!(services[0]["spec"]["ports"][0]["name"], monitor["endpoints"][0]["port"]);
     let groups = rendered.one("PrometheusRule")["spec"]["groups"].as_array().unwrap();
     assert_eq!(groups.len(), 2, "{groups:?}");
+    let rules = rendered.one("PrometheusRule").to_string();
+    assert!(rules.contains("\"runbook_url\":\"https://git.example/mimir-mirror/docs/alerts.md#"), "{rules}");
     // The port is the configuration's.
     let ports = rendered.one("Service")["spec"]["ports"].to_string();
     assert!(ports.contains("9443"), "{ports}");
+}
+
+/// The kubelet has neither a token nor a certificate: what it asks must be answered without.
+#[test]
+fn a_closed_admin_does_not_end_its_pods() {
+    let render = |name: &str, admin: &str| {
+        let file = crate::place::folder(name).join("values.yaml");
+        std::fs::write(&file, admin).unwrap();
+        let rendered = Rendered::with(&[file.to_str().unwrap()]);
+        rendered.one("Deployment")["spec"]["template"]["spec"]["containers"][0].clone()
+    };
+    let token = "config: { admin_token_file: /run/secrets/token }\n";
+    for (name, values) in
+        [("token", token), ("token-flag", "args: [--admin-token-file=/run/secrets/token]\n")]
+    {
+        let container = render(name, values);
+        for probe in ["startupProbe", "livenessProbe"] {
+            assert_eq!(container[probe]["tcpSocket"]["port"], "admin", "{values}");
+        }
+        assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/ready");
+    }
+    let container = render("tls", "config: { admin_tls: { cert: /tls/tls.crt, key: /tls/tls.key } }\n");
+    for (probe, port) in [("startupProbe", "admin"), ("livenessProbe", "admin"), ("readinessProbe", "http")] {
+        assert_eq!(container[probe]["tcpSocket"]["port"], port, "{probe}");
+    }
 }
 
 #[test]

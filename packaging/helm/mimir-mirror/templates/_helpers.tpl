@@ -36,3 +36,30 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- define "mimir-mirror.httpPort" }}{{ include "mimir-mirror.port" (dict "root" . "key" "listen" "name" "http") }}{{ end }}
 {{- define "mimir-mirror.adminPort" }}{{ include "mimir-mirror.port" (dict "root" . "key" "admin" "name" "admin") }}{{ end }}
+
+{{- /* What the kubelet may ask: it has no token and no certificate. "true" if one is needed. */ -}}
+{{- define "mimir-mirror.token" -}}
+{{- $inFile := and (not .Values.configText) (hasKey .Values.config "admin_token_file") }}
+{{- if or $inFile (contains "--admin-token-file" (join " " .Values.args)) (contains "admin_token_file" .Values.configText) }}true{{ end }}
+{{- end }}
+{{- define "mimir-mirror.tls" -}}
+{{- $inFile := and (not .Values.configText) (hasKey .Values.config "admin_tls") }}
+{{- if or $inFile (contains "admin_tls" .Values.configText) }}true{{ end }}
+{{- end }}
+
+{{- define "mimir-mirror.alive" -}}
+{{- if or (include "mimir-mirror.token" .) (include "mimir-mirror.tls" .) -}}
+tcpSocket: { port: admin }
+{{- else -}}
+httpGet: { path: /server_info, port: admin }
+{{- end }}
+{{- end }}
+
+{{- /* /ready asks for no token, but TLS may ask for a certificate; the clients' port closes with a drain, too. */ -}}
+{{- define "mimir-mirror.ready" -}}
+{{- if include "mimir-mirror.tls" . -}}
+tcpSocket: { port: http }
+{{- else -}}
+httpGet: { path: /ready, port: admin }
+{{- end }}
+{{- end }}

@@ -49,15 +49,15 @@ spec:
         - { name: http, containerPort: {{ include "mimir-mirror.httpPort" . }} }
         - { name: admin, containerPort: {{ include "mimir-mirror.adminPort" . }} }
       startupProbe:
-        httpGet: { path: /server_info, port: admin }
+        {{- include "mimir-mirror.alive" . | nindent 8 }}
         periodSeconds: 1
         failureThreshold: 30
       readinessProbe:
-        httpGet: { path: /ready, port: admin }
+        {{- include "mimir-mirror.ready" . | nindent 8 }}
         periodSeconds: 5
       # Not /ready, which says 503 during a drain.
       livenessProbe:
-        httpGet: { path: /server_info, port: admin }
+        {{- include "mimir-mirror.alive" . | nindent 8 }}
         periodSeconds: 10
       lifecycle:
         # Until the pod is out of its Service: a drain closes the listener at once.
