@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::documented_config::assert_same;
-use crate::dsl::clusters::{SECONDARY, count};
+use crate::dsl::clusters::SECONDARY;
 use crate::dsl::crowd::Sent;
 use crate::dsl::prometheus::{Prometheus, Target};
 use crate::dsl::proxy::Program;
@@ -44,8 +44,8 @@ pub(crate) struct Rig {
 impl Rig {
     pub(crate) async fn start(distance_ms: RangeInclusive<u64>, settings: &[(&'static str, &str)]) -> Self {
         let switch = Switch::on(Treatment::prompt());
-        let primary = Receiver::treating(Treatment::prompt()).await;
-        let secondary = Receiver::switched(&switch).await;
+        let primary = Receiver::treating(Treatment::prompt()).await.forgetting();
+        let secondary = Receiver::switched(&switch).await.forgetting();
         let relay = Relay::distant(secondary.address(), Latency::between(distance_ms)).await;
         let clusters = Clusters::by_way_of(relay.address(), primary, secondary, settings, &[]).await;
         let to = clusters.proxy.listen;
@@ -71,6 +71,14 @@ impl Rig {
         until_within(PATIENCE, format!("{then} answers to writers"), passed).await;
     }
 
+    /// Runs `until` with its steady writers at rest.
+    pub(crate) async fn at_rest<T>(&self, until: impl Future<Output = T>) -> T {
+        self.steady.rest();
+        let done = until.await;
+        self.steady.go_on();
+        done
+    }
+
     /// How many have passed, by the writers' answers.
     pub(crate) fn seconds(&self) -> usize {
         self.steady.sent().answered / SECOND
@@ -78,21 +86,16 @@ impl Rig {
 
     /// Ends the senders and waits for the copies. Nothing may be missing, and no sender have noticed anything.
     pub(crate) async fn end(self, name: &str) {
-        self.sender.stop().await;
+        self.sender.stop_within(PATIENCE).await;
         let [steady, behind] = [self.steady.finish().await, self.behind.finish().await];
         let pending = self.clusters.proxy.ledger(SECONDARY).await.pending;
         self.clusters.has_caught_up(PATIENCE).await;
         let ledger = self.clusters.proxy.settled_within(PATIENCE, SECONDARY).await;
-        let (expected, held) = (self.clusters.primary.samples(), self.clusters.secondary.samples());
-        let missing = |(series, samples): (_, &Vec<(i64, u64)>)| {
-            let there = held.get(series).map_or(&[][..], Vec::as_slice);
-            samples.iter().filter(|sample| !there.contains(sample)).count()
-        };
-        let missing: usize = expected.iter().map(missing).sum();
+        let missing = self.clusters.secondary.missing_of(&self.clusters.primary);
         report(&format!(
             "{name}: {missing} of {} samples missing; {pending} copies pending when the senders ended; of {} received: \
              {:?}",
-            count(&expected),
+            self.clusters.primary.held(),
             ledger.received,
             ledger.causes()
         ));
@@ -233,7 +236,7 @@ async fn between_real_receivers() {
         let then = target.scrapes() + if way == Way::Open { 15 } else { 50 };
         until_within(PATIENCE, "scrapes", async || (target.scrapes() >= then).then_some(())).await;
     }
-    sender.stop().await;
+    sender.stop_within(PATIENCE).await;
     let expected = primary.series().await;
     let ledger = proxy.settled_within(PATIENCE, SECONDARY).await;
     report(&format!("between real receivers: {ledger:?}"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
@@ -13,17 +14,31 @@ use super::client::Client;
 use super::wait::{LIMIT, Patience, until};
 use super::writer::Writer;
 
+/// Steady writers that may wait for an answer at the same time. It is far above what a machine that keeps up needs; one
+/// that does not gets fewer writes a second by it, and no write waits for hundreds of others.
+const UNDER_WAY: usize = 32;
+
 /// Running writers. They end with this value, or when [`finish`](Self::finish) says so.
 pub(crate) struct Crowd {
     writers: JoinSet<()>,
     tally: Arc<Tally>,
 }
 
-#[derive(Default)]
 struct Tally {
     answered: AtomicUsize,
     repeated: AtomicUsize,
     enough: AtomicBool,
+    /// Whether steady writers begin batches at present.
+    going: watch::Sender<bool>,
+    under_way: Semaphore,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let [answered, repeated] = [0, 0].map(AtomicUsize::new);
+        let (going, under_way) = (watch::Sender::new(true), Semaphore::new(UNDER_WAY));
+        Self { answered, repeated, enough: AtomicBool::new(false), going, under_way }
+    }
 }
 
 /// What became of their batches.
@@ -78,6 +93,15 @@ impl Crowd {
         Sent { answered: answered.load(Ordering::SeqCst), repeated: repeated.load(Ordering::SeqCst) }
     }
 
+    /// Lets steady writers begin no more batches, until [`go_on`](Self::go_on).
+    pub(crate) fn rest(&self) {
+        self.tally.going.send_replace(false);
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.tally.going.send_replace(true);
+    }
+
     /// Waits until so many batches have been answered.
     pub(crate) async fn has_answers(&self, count: usize) {
         let what = format!("{count} answers to writers");
@@ -87,6 +111,7 @@ impl Crowd {
     /// Waits until those that catch up have, tells the others that it is enough, and waits for their last answers.
     pub(crate) async fn finish(mut self) -> Sent {
         self.tally.enough.store(true, Ordering::SeqCst);
+        self.go_on();
         while let Some(done) = self.writers.join_next().await {
             done.expect("every batch was answered");
         }
@@ -103,13 +128,13 @@ async fn write(
 ) {
     let mut client = None;
     for n in batches {
-        if let Some(clock) = &mut clock {
-            clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            clock.tick().await;
-            if tally.enough.load(Ordering::SeqCst) {
-                return;
-            }
-        }
+        let _turn = match &mut clock {
+            Some(clock) => match turn(clock, &tally).await {
+                Some(turn) => Some(turn),
+                None => return,
+            },
+            None => None,
+        };
         let request = writer.batch(n).bytes();
         let mut patience = Patience::of(LIMIT);
         while !attempt(&mut client, to, &request).await {
@@ -118,6 +143,16 @@ async fn write(
         }
         tally.answered.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+/// A steady writer's turn to write its next batch; nothing when it is enough.
+async fn turn<'a>(clock: &mut Interval, tally: &'a Tally) -> Option<SemaphorePermit<'a>> {
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    clock.tick().await;
+    // Neither is ever closed.
+    tally.going.subscribe().wait_for(|going| *going).await.ok()?;
+    let turn = tally.under_way.acquire().await.ok()?;
+    (!tally.enough.load(Ordering::SeqCst)).then_some(turn)
 }
 
 /// Whether it was answered with 200. The connection is kept as long as it is good.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::client::Client;
 use super::dir::Dir;
@@ -14,7 +15,7 @@ use super::ports::Port;
 use super::process::Process;
 use super::request::Request;
 use super::upstream::{Reply, Upstream};
-use super::wait::until;
+use super::wait::{LIMIT, until, until_within};
 
 /// Series by their labels (as JSON), each with its samples in order: time and value as text.
 pub(crate) type AllSeries = BTreeMap<String, Vec<(String, String)>>;
@@ -112,9 +113,14 @@ impl Prometheus {
     }
 
     /// Asks it to end, which makes a sender flush its queue, and waits for the end.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
+        self.stop_within(LIMIT).await;
+    }
+
+    /// The same with more patience.
+    pub(crate) async fn stop_within(mut self, limit: Duration) {
         self.process.signal("TERM");
-        let status = self.process.end().await;
+        let status = until_within(limit, "the end of prometheus", async || self.process.ended()).await;
         assert!(status.success(), "prometheus ended with {status}");
     }
 

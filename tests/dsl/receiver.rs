@@ -53,6 +53,8 @@ struct State {
     newest: BTreeMap<String, i64>,
     /// Samples that were out of order or too old, or contradicted the newest.
     rejected: usize,
+    /// What a request was is forgotten once it is judged.
+    forgets: bool,
 }
 
 impl Receiver {
@@ -75,6 +77,12 @@ impl Receiver {
         let port = Port::reserve();
         let server = listen(port.address(), &book, &script).await;
         Self { port, book, script, server: Some(server) }
+    }
+
+    /// Keeps samples, but no request that it has judged: for hundreds of thousands of them.
+    pub(crate) fn forgetting(self) -> Self {
+        self.book.lock().forgets = true;
+        self
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -106,6 +114,22 @@ impl Receiver {
     /// How many requests were judged.
     pub(crate) fn ended(&self) -> usize {
         self.book.lock().visits.iter().filter(|visit| visit.ended.is_some()).count()
+    }
+
+    /// How many samples of another it does not hold. Both hold those of a series in order.
+    pub(crate) fn missing_of(&self, other: &Self) -> usize {
+        let (held, expected) = (self.book.lock(), other.book.lock());
+        let missing = |(series, samples): (_, &Vec<(i64, u64)>)| {
+            let there = held.samples.get(series).map_or(&[][..], Vec::as_slice);
+            samples.iter().filter(|sample| there.binary_search(sample).is_err()).count()
+        };
+        expected.samples.iter().map(missing).sum()
+    }
+
+    /// Whether both hold the same.
+    pub(crate) fn holds_the_same_as(&self, other: &Self) -> bool {
+        let (held, expected) = (self.book.lock(), other.book.lock());
+        held.samples == expected.samples
     }
 
     /// Everything it holds.
@@ -161,6 +185,10 @@ impl State {
             refusal.map_or_else(|| self.judge(place), |refusal| (refusal.status, refusal.text));
         let now = self.tick();
         self.visits[place].ended = Some((now, status));
+        if self.forgets {
+            let request = &mut self.visits[place].request;
+            (request.headers, request.body) = (Vec::new(), Vec::new());
+        }
         let pause = refusal.and_then(|refusal| refusal.retry_after);
         let pause = pause.map_or_else(String::new, |seconds| format!("retry-after: {seconds}\r\n"));
         format!("HTTP/1.1 {status} Judged\r\n{pause}content-length: {}\r\n\r\n{text}", text.len())
