@@ -23,8 +23,11 @@ bench: # against Envoy, nginx and a floor, half an hour; writes docs/benchmarks.
 	cargo xtask bench
 
 fuzz: # two minutes for each target; needs a nightly compiler and cargo-fuzz, which nothing else here does
-	for target in answer configuration remote_write; do \
-		cargo +nightly fuzz run $$target -- -max_total_time=120 -timeout=10 -rss_limit_mb=2048 || exit 1; \
+	mkdir -p target/corpus/configuration && cp tests/corpus/*.yaml examples/*.yaml target/corpus/configuration
+	for target in admin answer backlog configuration remote_write request_head routing; do \
+		mkdir -p target/corpus/$$target fuzz/corpus/$$target; \
+		cargo +nightly fuzz run $$target target/corpus/$$target fuzz/corpus/$$target -- \
+			-max_total_time=120 -timeout=10 -rss_limit_mb=2048 || exit 1; \
 	done
 
 deb: # a Debian package with a confined systemd unit, in target/debian

@@ -110,7 +110,9 @@ fn as_routed(path: &str) -> Cow<'_, str> {
             other => segments.push(other),
         }
     }
-    Cow::Owned(format!("/{}", segments.join("/")))
+    // What is looked for may end with a slash.
+    let end = if decoded.ends_with('/') && !segments.is_empty() { "/" } else { "" };
+    Cow::Owned(format!("/{}{end}", segments.join("/")))
 }
 
 #[cfg(test)]
@@ -137,6 +139,13 @@ mod tests {
             "/Ingester/Shutdown",
         ] {
             assert_eq!(Kind::of(&Method::GET, path), Kind::Destructive, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_stays_under_a_disguise() {
+        for path in ["/ruler/", "/Ruler/", "//ruler//", "/r%75ler/"] {
+            assert_eq!(Kind::of(&Method::POST, path), Kind::Destructive, "{path}");
         }
     }
 

@@ -9,27 +9,19 @@ mod corpus;
 use corpus::Fate;
 
 use crate::dsl::http1::Message;
-use crate::dsl::{Client, Config, Proxy, Reply, Request, Upstream, until};
+use crate::dsl::{Client, Recorders, Request, until};
 
 /// Both clusters and the proxy, with one worker, so that connections to the clusters are used again.
-struct Rig {
-    primary: Upstream,
-    mirror: Upstream,
-    proxy: Proxy,
-}
+struct Rig(Recorders);
 
 impl Rig {
     async fn start() -> Self {
-        let primary = Upstream::answering(Reply::ok()).await;
-        let mirror = Upstream::answering(Reply::ok()).await;
-        let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
-        let proxy = Proxy::launch_with(&config, &["--concurrency", "1"]).await;
-        Self { primary, mirror, proxy }
+        Self(Recorders::start(&["--concurrency", "1"]).await)
     }
 
     /// Sends the bytes in pieces of this size; returns the status of the answer, or 0 where there is none.
     async fn send(&self, bytes: &[u8], piece: usize, fate: Fate) -> u16 {
-        let mut client = Client::connect(self.proxy.listen).await;
+        let mut client = Client::connect(self.0.proxy.listen).await;
         for piece in bytes.chunks(piece) {
             // A proxy that has refused the request need not read on.
             if client.try_send(piece).await.is_err() {
@@ -45,10 +37,10 @@ impl Rig {
     /// What either cluster got, once a probe has come through to both.
     async fn got(&self, probe: usize) -> [Vec<Message>; 2] {
         let target = format!("/probe/{probe}");
-        let answer = self.proxy.send(&Request::push("probe").at(&target)).await;
+        let answer = self.0.proxy.send(&Request::push("probe").at(&target)).await;
         assert_eq!(answer.status(), 200);
         let mut all = Vec::new();
-        for cluster in [&self.primary, &self.mirror] {
+        for cluster in [&self.0.primary, &self.0.mirror] {
             let requests = until(format!("{target} at both"), async || {
                 let requests = cluster.requests();
                 requests.iter().any(|r| r.target() == target && r.complete).then_some(requests)
@@ -111,7 +103,7 @@ async fn hold<'a>(cases: impl Iterator<Item = (&'a str, Vec<u8>, Fate)>) {
     for (name, bytes, fate) in cases {
         for piece in [bytes.len(), 1] {
             let answer = rig.send(&bytes, piece, fate).await;
-            rig.proxy.settled("secondary").await;
+            rig.0.proxy.settled("secondary").await;
             probe += 1;
             for (requests, seen) in rig.got(probe).await.iter().zip(&mut seen) {
                 let here = complaints(fate, answer, &requests[*seen..]);
@@ -138,4 +130,19 @@ async fn c6_no_head_smuggles_a_request() {
 async fn c6_no_chunk_smuggles_a_request() {
     let whole = |body: &str| [corpus::CHUNKED_HEAD, body].concat().into_bytes();
     hold(corpus::CHUNKS.iter().map(|(name, body, fate)| (*name, whole(body), *fate))).await;
+}
+
+/// An origin alone asks for its root; what stands behind `#` is the client's own.
+#[tokio::test]
+async fn c6_a_target_without_a_path_goes_on_as_the_root() {
+    let rig = Rig::start().await;
+    for (n, target) in ["http://h", "http://h#x", "http://h?q", "http://h/?q#x"].iter().enumerate() {
+        let bytes = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(rig.send(bytes.as_bytes(), bytes.len(), Fate::Served("")).await, 200, "{target}");
+        rig.0.proxy.settled("secondary").await;
+        let root = if target.contains('?') { "GET /?q HTTP/1.1" } else { "GET / HTTP/1.1" };
+        for requests in rig.got(n).await {
+            assert_eq!(requests[n].start, root, "{target}");
+        }
+    }
 }

@@ -4,36 +4,20 @@ use crate::dsl::h2_raw::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Outcome, PADDED, PING, PRIORITY,
     PUSH_PROMISE, RST_STREAM, RawH2, SETTINGS, WINDOW_UPDATE, block, frame,
 };
-use crate::dsl::{Config, Proxy, Reply, Request, Upstream};
+use crate::dsl::{Recorders, Request, Upstream};
 
 type Fields<'a> = Vec<(&'a str, &'a [u8])>;
 
-struct Rig {
-    primary: Upstream,
-    mirror: Upstream,
-    proxy: Proxy,
-}
-
-impl Rig {
-    async fn start() -> Self {
-        let primary = Upstream::answering(Reply::ok()).await;
-        let mirror = Upstream::answering(Reply::ok()).await;
-        let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
-        let proxy = Proxy::start(&config).await;
-        Self { primary, mirror, proxy }
-    }
-
-    /// Whether a cluster got a whole request since it was asked last; and the others are served.
-    async fn carried(&self, carried: &mut [usize; 2]) -> bool {
-        assert_eq!(self.proxy.send(&Request::get("/probe")).await.status(), 200);
-        self.proxy.settled("secondary").await;
-        let targets = |cluster: &Upstream| {
-            let whole = cluster.requests().into_iter().filter(|request| request.complete);
-            whole.filter(|request| request.target() != "/probe").count()
-        };
-        let now = [targets(&self.primary), targets(&self.mirror)];
-        std::mem::replace(carried, now) != now
-    }
+/// Whether a cluster got a whole request since it was asked last; and the others are served.
+async fn carried(rig: &Recorders, carried: &mut [usize; 2]) -> bool {
+    assert_eq!(rig.proxy.send(&Request::get("/probe")).await.status(), 200);
+    rig.proxy.settled("secondary").await;
+    let targets = |cluster: &Upstream| {
+        let whole = cluster.requests().into_iter().filter(|request| request.complete);
+        whole.filter(|request| request.target() != "/probe").count()
+    };
+    let now = [targets(&rig.primary), targets(&rig.mirror)];
+    std::mem::replace(carried, now) != now
 }
 
 /// A POST's pseudo-fields.
@@ -93,14 +77,14 @@ fn heads() -> Vec<(&'static str, Fields<'static>)> {
 
 #[tokio::test]
 async fn c6_no_head_of_http2_smuggles_a_request() {
-    let rig = Rig::start().await;
-    let (mut carried, mut wrong) = ([0; 2], Vec::new());
+    let rig = Recorders::start(&[]).await;
+    let (mut seen, mut wrong) = ([0; 2], Vec::new());
     for (name, fields) in heads() {
         let mut client = RawH2::connect(rig.proxy.listen).await;
         client.frame(HEADERS, END_HEADERS, 1, &block(&fields)).await;
         client.frame(DATA, END_STREAM, 1, b"x").await;
         let outcome = client.outcome(1).await;
-        if outcome == Outcome::Ok || rig.carried(&mut carried).await {
+        if outcome == Outcome::Ok || carried(&rig, &mut seen).await {
             wrong.push(format!("{name}: {outcome:?}"));
         }
     }
@@ -109,7 +93,7 @@ async fn c6_no_head_of_http2_smuggles_a_request() {
 
 #[tokio::test]
 async fn c6_what_http2_allows_is_sent_on_unambiguously() {
-    let rig = Rig::start().await;
+    let rig = Recorders::start(&[]).await;
     for (name, fields) in [
         ("a length", with(&[("content-length", b"1")])),
         ("another host", with(&[("host", b"other")])),
@@ -181,14 +165,14 @@ fn violations() -> Vec<(&'static str, Vec<u8>)> {
 
 #[tokio::test]
 async fn c6_violations_of_http2_end_the_connection() {
-    let rig = Rig::start().await;
-    let (mut carried, mut wrong) = ([0; 2], Vec::new());
+    let rig = Recorders::start(&[]).await;
+    let (mut seen, mut wrong) = ([0; 2], Vec::new());
     for (name, bytes) in violations() {
         let mut client = RawH2::connect(rig.proxy.listen).await;
         client.bytes(&bytes).await;
         let outcome = client.outcome(1).await;
         let refused = matches!(outcome, Outcome::Gone | Outcome::Reset(_));
-        if !refused || rig.carried(&mut carried).await {
+        if !refused || carried(&rig, &mut seen).await {
             wrong.push(format!("{name}: {outcome:?}"));
         }
     }
@@ -197,7 +181,7 @@ async fn c6_violations_of_http2_end_the_connection() {
 
 #[tokio::test]
 async fn c6_a_stream_that_was_closed_takes_no_more() {
-    let rig = Rig::start().await;
+    let rig = Recorders::start(&[]).await;
     let mut client = RawH2::connect(rig.proxy.listen).await;
     client.frame(HEADERS, END_HEADERS, 1, &block(&post())).await;
     client.frame(DATA, END_STREAM, 1, b"x").await;
@@ -211,23 +195,23 @@ async fn c6_a_stream_that_was_closed_takes_no_more() {
 
 #[tokio::test]
 async fn c6_what_only_begins_like_http2_is_no_request() {
-    let rig = Rig::start().await;
-    let mut carried = [0; 2];
+    let rig = Recorders::start(&[]).await;
+    let mut seen = [0; 2];
     for bytes in [&b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"[..], b"PRI /x HTTP/2.0\r\n\r\n"] {
         let mut client = RawH2::bare(rig.proxy.listen).await;
         client.bytes(bytes).await;
         client.ended().await;
-        assert!(!rig.carried(&mut carried).await, "{bytes:?}");
+        assert!(!carried(&rig, &mut seen).await, "{bytes:?}");
     }
 }
 
 #[tokio::test]
 async fn c6_more_data_than_was_said_is_no_request() {
-    let rig = Rig::start().await;
+    let rig = Recorders::start(&[]).await;
     let mut client = RawH2::connect(rig.proxy.listen).await;
     client.frame(HEADERS, END_HEADERS, 1, &block(&with(&[("content-length", b"1")]))).await;
     client.frame(DATA, END_STREAM, 1, b"xy").await;
     let outcome = client.outcome(1).await;
     assert!(matches!(outcome, Outcome::Reset(_)), "{outcome:?}");
-    assert!(!rig.carried(&mut [0; 2]).await);
+    assert!(!carried(&rig, &mut [0; 2]).await);
 }

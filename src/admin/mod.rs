@@ -13,7 +13,7 @@ mod clusters;
 mod collect;
 mod commands;
 mod config_dump;
-mod endpoints;
+pub(crate) mod endpoints;
 #[cfg(test)]
 mod fixture;
 mod logging;

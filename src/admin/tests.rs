@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::fixture::{self, Fixture};
 use super::{Command, spawn};
 use crate::limits::{ADMIN_BODY_MAX, ADMIN_CONNECTIONS};
+use crate::route::tests::corpus;
 
 /// A test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -253,4 +254,18 @@ fn the_thread_ends_with_the_control_thread() {
         std::thread::yield_now();
     }
     thread.join().unwrap();
+}
+
+#[path = "../../fuzz/src/admin.rs"]
+mod asked;
+
+/// What the fuzzer runs, on what it found worth keeping.
+#[test]
+fn whatever_is_asked_is_answered() {
+    let fixture = std::cell::RefCell::new(fixture::busy());
+    let view = fixture.borrow().view.clone();
+    let commanded = || fixture.borrow_mut().commands.try_recv().is_ok();
+    corpus::replay(env!("CARGO_MANIFEST_DIR"), "admin", 5_000, |bytes| {
+        asked::admin(&view, fixture::SECRET, commanded, bytes);
+    });
 }

@@ -55,10 +55,11 @@ impl Flags {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Member {
     /// A healthy one without a name.
     pub(crate) fn at(address: &str) -> Self {
+        #[allow(clippy::expect_used, reason = "addresses of tests")]
         let address: SocketAddr = address.parse().expect("an address");
         let id = Id::Address(address);
         Self { id, address, hostname: Arc::from(""), weight: 1, health: Flags::default(), check: None }

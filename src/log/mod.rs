@@ -105,7 +105,7 @@ impl Loggers {
     }
 
     /// Without any output, for tests.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn silent() -> Self {
         let levels = Mutex::new(Levels::all(LevelFilter::INFO));
         Self(Arc::new(Inner { levels, filter: None, output: Output::stderr() }))

@@ -63,10 +63,22 @@ pub(crate) fn to_upstream(head: &mut request::Parts, received: Received<'_>) -> 
         envoy::request(&mut head.headers, envoy, received);
         client_certificate::forward(&mut head.headers, &envoy.client_cert, received.secured);
     }
-    // Origin-form, from the very bytes of the target; never rebuilt.
-    head.uri = head.uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
+    head.uri = origin_form(&head.uri);
     head.version = Version::HTTP_11;
     Ok(())
+}
+
+/// The target without its origin, from its very bytes. Only where these have no path is one written: `http://h` asks for
+/// `/`, `http://h?q` for `/?q`, and the HTTP library would send nothing, or `?q`.
+pub(crate) fn origin_form(target: &Uri) -> Uri {
+    let root = Uri::from_static("/");
+    match target.path_and_query() {
+        None => root,
+        Some(resource) if resource.as_str() == "/" => root,
+        // As text it has its slash.
+        Some(resource) if resource.as_str().starts_with('?') => resource.to_string().parse().unwrap_or(root),
+        Some(resource) => Uri::from(resource.clone()),
+    }
 }
 
 /// Removes from an answer what was between the upstream and us only, and adds how long it took; `None` if the answer is

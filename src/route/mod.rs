@@ -16,7 +16,7 @@ pub(crate) mod rewrite;
 mod target;
 pub(crate) mod targets;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

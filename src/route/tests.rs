@@ -261,3 +261,28 @@ fn an_answer_has_its_length_and_kind() {
         (&"5".parse().unwrap(), &"text/plain".parse().unwrap())
     );
 }
+
+#[path = "../../fuzz/src/corpus.rs"]
+pub(crate) mod corpus;
+#[path = "../../fuzz/src/request_head.rs"]
+mod request_head;
+#[path = "../../fuzz/src/routing.rs"]
+mod routing;
+
+/// What the fuzzer runs, on what it found worth keeping.
+#[test]
+fn c6_damaged_requests_are_routed_or_refused() {
+    let site = routing::site();
+    let table = Table::new(&site.virtual_hosts);
+    corpus::replay(env!("CARGO_MANIFEST_DIR"), "routing", 20_000, |bytes| {
+        routing::routing(&site, &table, bytes);
+    });
+}
+
+#[test]
+fn c6_damaged_heads_go_on_with_one_meaning_or_not_at_all() {
+    let site = routing::site();
+    corpus::replay(env!("CARGO_MANIFEST_DIR"), "request_head", 5_000, |bytes| {
+        request_head::request_head(&site, bytes);
+    });
+}

@@ -2,7 +2,7 @@
 //!
 //! - [`config`] writes configuration files, [`proxy`] runs the binary on one, [`metrics`] reads its counters;
 //! - [`client`] and [`h2c`] send exact requests, [`upstream`] and [`h2_upstream`] record exact requests and answer as
-//!   scripted, [`streams`] are bodies of HTTP/2;
+//!   scripted, [`streams`] are bodies of HTTP/2; [`recorders`] are two such upstreams with the proxy between them;
 //! - [`receiver`] judges samples as a TSDB does, treats requests as a [`treatment`] says and remembers each as a
 //!   [`visit`]; [`clusters`] puts the proxy between two of them, [`writer`] and [`crowd`] send to it;
 //! - [`tls`] makes certificates and asks with them, [`tls_server`] shows them; [`frames`] is a server that sees HTTP/2
@@ -38,6 +38,7 @@ pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
+pub(crate) mod recorders;
 pub(crate) mod relay;
 pub(crate) mod request;
 pub(crate) mod streams;
@@ -61,6 +62,7 @@ pub(crate) use latency::Latency;
 pub(crate) use metrics::Ledger;
 pub(crate) use proxy::Proxy;
 pub(crate) use receiver::Receiver;
+pub(crate) use recorders::Recorders;
 pub(crate) use request::{Request, bytes_of};
 pub(crate) use tmpfs::Tmpfs;
 pub(crate) use treatment::{Switch, Treatment};

@@ -42,6 +42,17 @@ fn c1_native_requests_pass_as_they_are() {
 }
 
 #[test]
+fn c6_an_origin_without_a_path_asks_for_its_root() {
+    for (target, sent) in
+        [("http://h", "/"), ("http://h#x", "/"), ("http://h/", "/"), ("http://h?q=1", "/?q=1")]
+    {
+        let head = upstream(http::Request::get(target), &Conventions::None).unwrap();
+        assert_eq!(head.uri.path_and_query().unwrap().as_str(), sent, "{target}");
+        assert_eq!(head.uri.to_string(), sent, "{target}");
+    }
+}
+
+#[test]
 fn c1_hop_by_hop_headers_go_and_the_order_of_values_stays() {
     let request = http::Request::post("/")
         .header("connection", "keep-alive, X-Mine, content-length")

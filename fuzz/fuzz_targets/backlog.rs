@@ -1,0 +1,6 @@
+//! A backlog with damage; what must hold stands in `fuzz/src`.
+//!
+//! `cargo +nightly fuzz run backlog -- -timeout=10 -rss_limit_mb=2048`
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mimir_mirror_fuzz::backlog(data));
