@@ -18,18 +18,24 @@ fn get() -> Vec<u8> {
     block(&[(":method", b"GET"), (":scheme", b"http"), (":authority", b"h"), (":path", b"/x")])
 }
 
-/// Sends `first`, and then `again` until the proxy has had enough or so many bytes have gone; nothing is read.
-async fn flood(first: &[u8], again: &[u8], bytes: usize) {
+/// A primary that holds requests for `/x` up as this says, until its gate opens, and the proxy before it.
+async fn gated(held: fn(&Gate) -> Reply) -> (Gate, Upstream, Proxy) {
     let gate = Gate::closed();
     let primary = Upstream::scripted({
         let gate = gate.clone();
         move |request| match request.target() {
-            "/x" => Reply::ok().reading_behind(&gate),
+            "/x" => held(&gate),
             _ => Reply::ok(),
         }
     })
     .await;
     let proxy = Proxy::start(&Config::envoy().primary(primary.address())).await;
+    (gate, primary, proxy)
+}
+
+/// Sends `first`, and then `again` until the proxy has had enough or so many bytes have gone; nothing is read.
+async fn flood(first: &[u8], again: &[u8], bytes: usize) {
+    let (gate, _primary, proxy) = gated(|gate| Reply::ok().reading_behind(gate)).await;
     assert_eq!(proxy.send(&Request::get("/probe")).await.status(), 200);
     let before = proxy.process.memory();
     let mut client = RawH2::connect(proxy.listen).await;
@@ -109,16 +115,7 @@ async fn c3_a_small_head_may_not_become_a_large_one() {
 /// Each request is complete, and so carried to its end; its reset makes room for the next at once (CVE-2023-44487).
 #[tokio::test]
 async fn c3_a_client_that_only_resets_is_cut_off() {
-    let gate = Gate::closed();
-    let primary = Upstream::scripted({
-        let gate = gate.clone();
-        move |request| match request.target() {
-            "/x" => Reply::ok().behind(&gate),
-            _ => Reply::ok(),
-        }
-    })
-    .await;
-    let proxy = Proxy::start(&Config::envoy().primary(primary.address())).await;
+    let (gate, primary, proxy) = gated(|gate| Reply::ok().behind(gate)).await;
     let mut client = RawH2::connect(proxy.listen).await;
     for stream in (1..10_000).step_by(2) {
         let request = frame(HEADERS, END_HEADERS | END_STREAM, stream, &get());
@@ -144,16 +141,7 @@ async fn c3_a_client_that_only_resets_is_cut_off() {
 /// As before, but each request is given the time to begin.
 #[tokio::test]
 async fn c3_a_client_that_resets_what_has_begun_is_cut_off() {
-    let gate = Gate::closed();
-    let primary = Upstream::scripted({
-        let gate = gate.clone();
-        move |request| match request.target() {
-            "/x" => Reply::ok().behind(&gate),
-            _ => Reply::ok(),
-        }
-    })
-    .await;
-    let proxy = Proxy::start(&Config::envoy().primary(primary.address())).await;
+    let (gate, primary, proxy) = gated(|gate| Reply::ok().behind(gate)).await;
     let mut client = RawH2::connect(proxy.listen).await;
     let mut begun = 0;
     for stream in (1..10_000).step_by(2) {

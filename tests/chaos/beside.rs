@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::record::{self, mebibytes};
 use super::rivals::{self, Rival};
-use super::state::{Mirror, State};
+use super::state::{Mirror, State, each_state};
 use super::traffic::{self, Load, Outcome, Protocol};
 use super::usage::Watch;
 use super::{LARGEST, USUAL};
@@ -21,6 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_secs(5);
 
 async fn beside(state: State) {
+    // Others keep no copies on a disk.
+    if state.needs_disk() {
+        return;
+    }
     let place = State::ALL.iter().position(|each| *each == state).unwrap_or_default();
     let mut rows = Vec::new();
     for (size, clients, each) in LOADS {
@@ -82,32 +86,4 @@ async fn whole(mirror: &Mirror, load: Load) -> u64 {
     mirror.whole()
 }
 
-macro_rules! each_state {
-    ($($name:ident: $state:ident;)*) => {
-        $(#[tokio::test(flavor = "multi_thread")]
-        #[ignore = "minutes: cargo xtask chaos"]
-        async fn $name() {
-            beside(State::$state).await;
-        })*
-    };
-}
-
-each_state! {
-    healthy: Healthy;
-    answers_late: AnswersLate;
-    refuses: Refuses;
-    resets: Resets;
-    drops_packets: DropsPackets;
-    never_reads: NeverReads;
-    never_answers: NeverAnswers;
-    answers_a_byte_a_second: Trickles;
-    answers_503: Unavailable;
-    answers_429: Limits;
-    dies_in_the_request: DiesInRequest;
-    dies_in_its_answer: DiesInAnswer;
-    closes_after_the_head: ClosesAfterHead;
-    answers_endlessly: AnswersEndlessly;
-    answers_garbage: AnswersGarbage;
-    has_no_address: HasNoAddress;
-    speaks_no_tls: SpeaksNoTls;
-}
+each_state!(beside);

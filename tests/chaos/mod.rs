@@ -50,6 +50,12 @@ macro_rules! each_once {
         async fn $name() {
             $run(State::$state, $delivery, $protocol).await;
         })*
+
+        #[test]
+        fn every_state_is_tried() {
+            let tried = [$(State::$state),*];
+            assert!(State::ALL.iter().all(|state| tried.contains(state)));
+        }
     };
 }
 

@@ -4,29 +4,62 @@ use crate::dsl::dns::DnsServer;
 use crate::dsl::fault::{Fault, Faulty};
 use crate::dsl::{Latency, Tmpfs};
 
-/// The states of the contract's C2, and health to compare with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Healthy,
-    Refuses,
-    Resets,
+/// The table of states, each with the name of its tests and its words, and what is made of it.
+macro_rules! states {
+    ($($(#[$doc:meta])* $state:ident, $name:ident, $words:literal;)*) => {
+        /// The states of the contract's C2, and health to compare with.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum State {
+            $($(#[$doc])* $state,)*
+        }
+
+        impl State {
+            pub(super) const ALL: &[Self] = &[$(Self::$state),*];
+
+            /// In words, for tables.
+            pub(super) fn words(self) -> &'static str {
+                match self {
+                    $(Self::$state => $words,)*
+                }
+            }
+        }
+
+        /// A long test of each state.
+        macro_rules! each_state {
+            ($run:ident) => {
+                $(#[tokio::test(flavor = "multi_thread")]
+                #[ignore = "minutes: cargo xtask chaos"]
+                async fn $name() {
+                    $run(super::state::State::$state).await;
+                })*
+            };
+        }
+
+        pub(super) use each_state;
+    };
+}
+
+states! {
+    Healthy, healthy, "is well";
+    AnswersLate, answers_late, "answers after 100 ms";
+    Refuses, refuses, "refuses connections";
+    Resets, resets, "accepts and resets";
     /// Every packet to it is lost.
-    DropsPackets,
-    NeverReads,
-    NeverAnswers,
-    AnswersLate,
-    Trickles,
-    Unavailable,
-    Limits,
-    DiesInRequest,
-    DiesInAnswer,
-    ClosesAfterHead,
-    AnswersEndlessly,
-    AnswersGarbage,
-    HasNoAddress,
-    SpeaksNoTls,
+    DropsPackets, drops_packets, "drops every packet";
+    NeverReads, never_reads, "accepts and never reads";
+    NeverAnswers, never_answers, "reads and never answers";
+    Trickles, answers_a_byte_a_second, "answers one byte a second";
+    Unavailable, answers_503, "answers 503";
+    Limits, answers_429, "answers 429";
+    DiesInRequest, dies_in_the_request, "resets in the request";
+    DiesInAnswer, dies_in_its_answer, "resets in its answer's body";
+    ClosesAfterHead, closes_after_the_head, "closes after its answer's head";
+    AnswersEndlessly, answers_endlessly, "answers with a gigabyte";
+    AnswersGarbage, answers_garbage, "answers what is no HTTP";
+    HasNoAddress, has_no_address, "has a name that does not resolve";
+    SpeaksNoTls, speaks_no_tls, "answers TLS with garbage";
     /// Of the proxy, where copies are kept; the mirror refuses.
-    DiskFull,
+    DiskFull, its_disk_is_full, "refuses, and the proxy's disk is full";
 }
 
 use State::*;
@@ -38,51 +71,6 @@ const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
 const HEAD_ALONE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";
 
 impl State {
-    pub(super) const ALL: [Self; 18] = [
-        Healthy,
-        AnswersLate,
-        Refuses,
-        Resets,
-        DropsPackets,
-        NeverReads,
-        NeverAnswers,
-        Trickles,
-        Unavailable,
-        Limits,
-        DiesInRequest,
-        DiesInAnswer,
-        ClosesAfterHead,
-        AnswersEndlessly,
-        AnswersGarbage,
-        HasNoAddress,
-        SpeaksNoTls,
-        DiskFull,
-    ];
-
-    /// In words, for tables.
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Healthy => "is well",
-            Refuses => "refuses connections",
-            Resets => "accepts and resets",
-            DropsPackets => "drops every packet",
-            NeverReads => "accepts and never reads",
-            NeverAnswers => "reads and never answers",
-            AnswersLate => "answers after 100 ms",
-            Trickles => "answers one byte a second",
-            Unavailable => "answers 503",
-            Limits => "answers 429",
-            DiesInRequest => "resets in the request",
-            DiesInAnswer => "resets in its answer's body",
-            ClosesAfterHead => "closes after its answer's head",
-            AnswersEndlessly => "answers with a gigabyte",
-            AnswersGarbage => "answers what is no HTTP",
-            HasNoAddress => "has a name that does not resolve",
-            SpeaksNoTls => "answers TLS with garbage",
-            DiskFull => "refuses, and the proxy's disk is full",
-        }
-    }
-
     /// Whether copies need a disk to meet it.
     pub(super) fn needs_disk(self) -> bool {
         self == DiskFull

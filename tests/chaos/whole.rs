@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cell::{Delivery, Fact, cell};
 use super::record::{self, mebibytes};
-use super::state::State;
+use super::state::{State, each_state};
 use super::traffic::{Load, Protocol};
 use super::{LARGEST, USUAL};
 
@@ -67,39 +67,4 @@ impl Sum {
     }
 }
 
-macro_rules! each_state {
-    ($($name:ident: $state:ident;)*) => {
-        $(#[tokio::test(flavor = "multi_thread")]
-        #[ignore = "minutes: cargo xtask chaos"]
-        async fn $name() {
-            every_cell_of(State::$state).await;
-        })*
-
-        #[test]
-        fn every_state_is_in_the_table() {
-            let named = [$(State::$state),*];
-            assert!(State::ALL.iter().all(|state| named.contains(state)));
-        }
-    };
-}
-
-each_state! {
-    healthy: Healthy;
-    answers_late: AnswersLate;
-    refuses: Refuses;
-    resets: Resets;
-    drops_packets: DropsPackets;
-    never_reads: NeverReads;
-    never_answers: NeverAnswers;
-    answers_a_byte_a_second: Trickles;
-    answers_503: Unavailable;
-    answers_429: Limits;
-    dies_in_the_request: DiesInRequest;
-    dies_in_its_answer: DiesInAnswer;
-    closes_after_the_head: ClosesAfterHead;
-    answers_endlessly: AnswersEndlessly;
-    answers_garbage: AnswersGarbage;
-    has_no_address: HasNoAddress;
-    speaks_no_tls: SpeaksNoTls;
-    its_disk_is_full: DiskFull;
-}
+each_state!(every_cell_of);
