@@ -174,3 +174,44 @@ async fn localhost_is_a_name() {
     let proxy = Proxy::start(&config.discovery("type: STRICT_DNS, dns_lookup_family: V4_ONLY")).await;
     assert_eq!(proxy.send(&Request::get("/x")).await.status(), 200);
 }
+
+/// One server has them all.
+#[tokio::test]
+async fn a_name_of_two_hundred_addresses_is_used_whole() {
+    let port = Port::reserve();
+    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port.number()));
+    let server = Upstream::at(everywhere, |_| Reply::ok()).await;
+    let lines: Vec<_> = (1..=200).map(|n| format!("127.0.0.{n} mimir.test")).collect();
+    let hosts = Hosts::with(&lines.join("\n"));
+    let proxy = hosts.start(&names(&port)).await;
+    let members = async || proxy.metrics().await.sum("envoy_cluster_membership_total", &[]);
+    assert_eq!(members().await, 200);
+    let mut client = proxy.client().await;
+    for _ in 0..400 {
+        assert_eq!(client.exchange(&Request::get("/x")).await.status(), 200);
+    }
+    assert_eq!(server.completed(), 400);
+    hosts.set("127.0.0.200 mimir.test");
+    until("the others' end", async || (members().await == 1).then_some(())).await;
+    assert_eq!(client.exchange(&Request::get("/x")).await.status(), 200);
+}
+
+/// Between one address, another and none: no request is lost by it.
+#[tokio::test]
+async fn a_name_that_flaps_costs_no_request() {
+    let port = Port::reserve();
+    let _servers = [server(1, &port).await, server(2, &port).await];
+    let hosts = Hosts::with("127.0.0.1 mimir.test");
+    let proxy = hosts.start(&names(&port)).await;
+    let attempts = async || proxy.metrics().await.sum("envoy_cluster_update_attempt", &[]);
+    let mut client = proxy.client().await;
+    for lines in
+        ["127.0.0.2 mimir.test", "", "127.0.0.1 mimir.test\n127.0.0.2 mimir.test", "", "127.0.0.1 mimir.test"]
+    {
+        hosts.set(lines);
+        let then = attempts().await + 2;
+        while attempts().await < then {
+            assert_eq!(client.exchange(&Request::get("/x")).await.status(), 200, "{lines:?}");
+        }
+    }
+}

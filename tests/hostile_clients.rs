@@ -79,6 +79,38 @@ async fn c3_a_crowd_of_idle_clients_keeps_nobody_out() {
     .await;
 }
 
+/// Bodies that come byte by byte hold what has come and no more; a write that stalls is closed, never answered with 4xx.
+#[tokio::test]
+async fn c3_a_crowd_of_bodies_that_dawdle_keeps_nobody_out() {
+    const CROWD: usize = 300;
+    let primary = Upstream::answering(Reply::ok()).await;
+    let config = Config::envoy().primary(primary.address()).manager("stream_idle_timeout: 3s");
+    let proxy = Proxy::start(&config).await;
+    assert_eq!(proxy.send(&Request::push("first")).await.status(), 200);
+    let before = proxy.process.memory();
+    let request = Request::push(vec![b'x'; 1000]);
+    let mut crowd = Vec::with_capacity(CROWD);
+    for _ in 0..CROWD {
+        let mut client = proxy.client().await;
+        client.send(request.head()).await;
+        client.send("x").await;
+        crowd.push(client);
+    }
+    until("all of them at the primary", async || (primary.begun() > CROWD).then_some(())).await;
+    for client in &mut crowd {
+        // Some may have been given up already, on a busy machine.
+        let _ = client.try_send("x").await;
+    }
+    assert_eq!(proxy.send(&Request::push("between")).await.status(), 200);
+    let grown = proxy.process.memory().saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown} bytes more for {CROWD} bodies of two bytes");
+    for client in &mut crowd {
+        let rest = client.rest().await;
+        assert!(!rest.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&rest));
+    }
+    assert_eq!(proxy.send(&Request::push("after")).await.status(), 200);
+}
+
 /// With descriptors for few: whoever is in is served, whoever waits is let in when another leaves.
 #[tokio::test]
 async fn c3_accepting_pauses_without_descriptors_and_goes_on() {

@@ -61,6 +61,7 @@ mod dns_leaving;
 mod dns_servers;
 mod documented_config;
 mod documented_pages;
+mod drain;
 mod envoy_statistics;
 mod fields;
 mod flags;

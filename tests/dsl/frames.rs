@@ -87,6 +87,11 @@ impl FrameConnection {
         assert!(self.sent <= self.granted, "{} bytes sent, {} granted", self.sent, self.granted);
     }
 
+    /// Answers with this head alone, as HPACK writes it.
+    pub(crate) async fn answer_with(&mut self, stream: u32, head: &[u8]) {
+        self.send(HEADERS, END_HEADERS | END_STREAM, stream, head).await;
+    }
+
     pub(crate) async fn end_answer(&mut self, stream: u32) {
         self.send(DATA, END_STREAM, stream, &[]).await;
     }

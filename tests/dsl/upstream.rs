@@ -31,6 +31,7 @@ pub(crate) struct Reply {
 enum Then {
     KeepAlive,
     Close,
+    HalfClose,
     Reset,
 }
 
@@ -85,6 +86,11 @@ impl Reply {
     /// Close the connection after the answer.
     pub(crate) fn close(self) -> Self {
         Self { then: Then::Close, ..self }
+    }
+
+    /// After it nothing more is sent, while the connection is read until the other side ends it.
+    pub(crate) fn half_close(self) -> Self {
+        Self { then: Then::HalfClose, ..self }
     }
 
     /// Reset the connection after the answer.
@@ -221,6 +227,10 @@ async fn connection(stream: TcpStream, book: Arc<Book>, script: Arc<Script>) {
         match reply.then {
             Then::KeepAlive if keep => {}
             Then::Reset => return reset(&writer),
+            Then::HalfClose => {
+                let _ = writer.shutdown().await;
+                return wire.ended().await;
+            }
             _ => return,
         }
     }
