@@ -89,3 +89,42 @@ fn every_command_line_of_the_pages_can_be_read() {
     }
     assert!(checked >= 15, "only {checked} command lines were found");
 }
+
+/// What stands in a table's cells, by the first of them.
+fn row<'a>(text: &'a str, first: &str) -> Vec<&'a str> {
+    let start = format!("| {first}");
+    let line =
+        text.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no row {first:?}"));
+    line.trim_matches('|').split('|').map(str::trim).skip(1).collect()
+}
+
+/// Figures of the README's table are those of the pages that it says they are from.
+#[test]
+fn the_readmes_figures_are_those_of_the_pages() {
+    let read = |path: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a page")
+    };
+    let (readme, isolation, benchmarks) =
+        (read("README.md"), read("docs/isolation.md"), read("docs/benchmarks.md"));
+    let heading = "\n## 67 KB, HTTP/1.1, saturated, 32 connections\n";
+    let measured = benchmarks.split(heading).nth(1).expect("the case of the README");
+    for (at, program) in ["mimir-mirror", "Envoy", "nginx"].into_iter().enumerate() {
+        let of_page = row(measured, program)[1].split(' ').next();
+        let of_readme = row(&readme, "CPU time of a 67 KB")[at].strip_suffix(" µs");
+        assert_eq!(of_readme, of_page, "CPU time of {program}");
+    }
+    for (at, program) in ["mimir-mirror", "Envoy", "nginx", "Traefik"].into_iter().enumerate() {
+        let start = format!("- **{program}**: of 3672 writes ");
+        let said = isolation.lines().find_map(|line| line.strip_prefix(&start)).expect("a line of it");
+        let cell = |first: &str| row(&readme, first)[at].split([' ', ',']).next().unwrap_or_default();
+        let unanswered = cell("Writes without an answer");
+        assert!(said.starts_with(&format!("{unanswered} had no answer")), "{program}: {said}");
+        let states = said.split("was 500 ms and more: ").nth(1).and_then(|rest| rest.split(". ").next());
+        let states = states.filter(|states| *states != "none").map_or(0, |all| all.split("; ").count());
+        assert_eq!(cell("States in which p99"), states.to_string(), "{program}: {said}");
+        let most = format!("At most {} MiB and ", cell("Most memory"));
+        assert!(said.contains(&most), "{program}: {said}");
+        let left = format!("at most {} sockets were left", cell("Sockets left"));
+        assert!(said.contains(&left), "{program}: {said}");
+    }
+}
