@@ -43,6 +43,7 @@ mod c8_ordered;
 mod c8_otlp;
 mod c8_trouble;
 mod c9_bounds;
+mod c9_clock;
 mod c9_crash;
 mod c9_damage;
 mod c9_disk;

@@ -1,8 +1,8 @@
 //! What is counted of one mirror, and how a copy can end. The rules of the ledger are `mirror::ledger`'s.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::counter::{Counter, Gauge};
 use super::histogram::Histogram;
@@ -322,6 +322,14 @@ impl MirrorStats {
 pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The same by a clock that goes on evenly from what it was at first: steps of the wall clock are no time that passes.
+/// For ages, of which a copy may end.
+pub(crate) fn even_unix_ms() -> u64 {
+    static FIRST: LazyLock<(u64, Instant)> = LazyLock::new(|| (unix_ms(), Instant::now()));
+    let (then, at) = *FIRST;
+    then.saturating_add(u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

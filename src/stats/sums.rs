@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Stats;
 use super::backlog::BacklogStats;
-use super::mirror::{MirrorStats, Outcome, Said, Words, unix_ms};
+use super::mirror::{MirrorStats, Outcome, Said, Words, even_unix_ms};
 
 /// One mirror over all threads.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ impl<'a> MirrorSums<'a> {
     pub(crate) fn backlog_age_ms(self) -> u64 {
         match self.backlog().map_or(0, |backlog| backlog.oldest_arrival_ms.get()) {
             0 => 0,
-            oldest => unix_ms().saturating_sub(oldest),
+            oldest => even_unix_ms().saturating_sub(oldest),
         }
     }
 

@@ -9,6 +9,7 @@
 //!   frame by frame, [`h2_raw`] a client that breaks its rules;
 //! - [`otlp`] pushes;
 //! - [`backlog`] is what durable delivery keeps on disk, [`tmpfs`] a disk that can be full;
+//! - [`clock`] is a wall clock that steps;
 //! - [`fault`] is every bad server, [`hole`] a network that drops, [`relay`] spoils the way to a good one, [`latency`] is
 //!   distance;
 //! - [`browser`] is a real browser, [`prometheus`] is the real sender and the real receiver.
@@ -18,6 +19,7 @@
 pub(crate) mod backlog;
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod clock;
 pub(crate) mod clusters;
 pub(crate) mod config;
 pub(crate) mod crowd;

@@ -21,7 +21,7 @@ use crate::mirror::head::Framing;
 use crate::mirror::ledger::Ledger;
 use crate::mirror::order::{By, Wire};
 use crate::paths::Kind;
-use crate::stats::mirror::unix_ms;
+use crate::stats::mirror::even_unix_ms;
 
 /// The way into one mirror's durable delivery, for any worker.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ impl Intake {
             place,
             tenant,
             arrived: Instant::now(),
-            arrived_ms: unix_ms(),
+            arrived_ms: even_unix_ms(),
             stored,
             wire,
             kind,

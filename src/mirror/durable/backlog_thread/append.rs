@@ -9,7 +9,7 @@ use config::model::Sync;
 use super::super::message::ToDelivery;
 use super::kept::Piece;
 use super::store::{Shared, Store};
-use crate::stats::mirror::unix_ms;
+use crate::stats::mirror::even_unix_ms;
 
 impl Store {
     /// Appends copies, sorted by place, and makes room for them where that is needed. Returns the places that were
@@ -55,7 +55,7 @@ impl Store {
                 None => {}
                 Some(StoreError::Full { needed, .. }) if !room_made => {
                     room_made = true;
-                    self.expire(unix_ms(), needed, shared);
+                    self.expire(even_unix_ms(), needed, shared);
                     self.checkpoint(shared);
                 }
                 Some(StoreError::Full { .. }) if each > 1 => each = 1,

@@ -27,7 +27,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::in_flight::InFlight;
 use super::message::{Found, Recovered, ToBacklog, ToDelivery, Why};
 use crate::stats::backlog::BacklogStats;
-use crate::stats::mirror::unix_ms;
+use crate::stats::mirror::even_unix_ms;
 use inbox::Inbox;
 use kept::{Copies, Piece};
 use opening::{Closed, Opening};
@@ -284,7 +284,7 @@ impl Thread {
         }
         if tick {
             store.append_again(&mut self.shared);
-            store.expire(unix_ms(), 0, &mut self.shared);
+            store.expire(even_unix_ms(), 0, &mut self.shared);
             store.checkpoint(&mut self.shared);
             store.show(&self.shared);
             if self.shared.again.is_empty() {

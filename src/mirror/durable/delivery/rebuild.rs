@@ -21,7 +21,7 @@ use crate::mirror::head;
 use crate::mirror::order::board::Set;
 use crate::mirror::order::{By, Reader, Wire};
 use crate::mirror::resolve::resolve;
-use crate::stats::mirror::unix_ms;
+use crate::stats::mirror::even_unix_ms;
 
 /// What a mirror's copies are made with.
 pub(super) struct Rebuild {
@@ -120,7 +120,7 @@ impl Rebuild {
 
 /// When that was, by this process' clock; now if it lies too far back for it.
 fn instant(unix: u64) -> Instant {
-    let ago = Duration::from_millis(unix_ms().saturating_sub(unix));
+    let ago = Duration::from_millis(even_unix_ms().saturating_sub(unix));
     let now = Instant::now();
     now.checked_sub(ago).unwrap_or(now)
 }

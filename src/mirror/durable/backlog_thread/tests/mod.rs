@@ -21,8 +21,13 @@ fn c9_what_is_in_the_backlog_of_another_process_comes_first_and_nothing_overtake
     let folder = Folder::new("locked");
     let settings = folder.settings();
     let mut other = hold(&settings.path);
-    let left =
-        backlog::NewRecord { place: 5, arrival_ms: unix_ms(), tenant: 7, kind: 1, payload: &[b"stored 5 "] };
+    let left = backlog::NewRecord {
+        place: 5,
+        arrival_ms: even_unix_ms(),
+        tenant: 7,
+        kind: 1,
+        payload: &[b"stored 5 "],
+    };
     other.append(&[left]).unwrap();
     let mut running = start(settings, 100);
     for message in [101, 100, 103] {

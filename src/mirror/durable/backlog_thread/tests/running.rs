@@ -95,7 +95,7 @@ impl Running {
             place,
             tenant: 7,
             arrived: Instant::now(),
-            arrived_ms: unix_ms(),
+            arrived_ms: even_unix_ms(),
             stored: Bytes::from(format!("stored {place} ")),
             wire: Arc::new(Wire { chunks, body_chunks: 2, content_type: None, content_encoding: None }),
             kind: Kind::Write,
