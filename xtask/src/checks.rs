@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::{setup, shell, tidy};
+use crate::{setup, shell, tidy, times};
 
 /// Pinned, since a newer one may find new faults in an unchanged tree.
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
-/// Sets up, builds once, runs every test.
+/// Sets up, builds once, runs every test, and says where the minutes went.
 pub(crate) fn test() -> Result<()> {
     setup::run()?;
     shell::run(&mut shell::cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
@@ -19,7 +19,10 @@ pub(crate) fn test() -> Result<()> {
     }
     // nextest runs no documentation tests, cargo does.
     shell::run(&mut shell::cargo(&["test", "--workspace", "--doc", "--quiet"]))?;
-    shell::run(&mut shell::cargo(&["nextest", "run", "--workspace"]))
+    times::forget();
+    let run = shell::run(&mut shell::cargo(&["nextest", "run", "--workspace"]));
+    times::print();
+    run
 }
 
 #[derive(clap::Args)]

