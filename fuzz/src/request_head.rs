@@ -3,7 +3,7 @@
 //! as many requests as were sent, each as it was meant.
 
 use bytes::Bytes;
-use config::model::{Conventions, HttpManager};
+use config::model::{ClientHttp, Conventions, HttpManager};
 use http::header::{CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Response};
@@ -25,10 +25,11 @@ type Sent = (Parts, Bytes);
 pub(crate) fn request_head(site: &HttpManager, bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(LONGEST)];
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let sent = runtime.block_on(served(bytes, site, &site.conventions));
+    let sent = runtime.block_on(served(bytes, &site.protocols, &site.conventions));
     let wire: Vec<u8> = sent.iter().flat_map(written).collect();
-    // Nothing is left to be done to them, so that the primary reads what was meant.
-    let again = runtime.block_on(served(&wire, site, &Conventions::None));
+    // Nothing is left to be done to them, so that the primary reads what was meant. It takes what was added, too.
+    let protocols = ClientHttp { max_headers: 2 * site.protocols.max_headers, ..site.protocols.clone() };
+    let again = runtime.block_on(served(&wire, &protocols, &Conventions::None));
     assert_eq!(again.len(), sent.len(), "{}", String::from_utf8_lossy(&wire));
     for ((head, body), (meant, meant_body)) in again.iter().zip(&sent) {
         assert_eq!((&head.method, &head.uri, body), (&meant.method, &meant.uri, meant_body));
@@ -37,13 +38,14 @@ pub(crate) fn request_head(site: &HttpManager, bytes: &[u8]) {
 }
 
 /// The requests that these bytes make a primary get. Those whose body ends early go nowhere whole.
-async fn served(bytes: &[u8], site: &HttpManager, conventions: &Conventions) -> Vec<Sent> {
+async fn served(bytes: &[u8], protocols: &ClientHttp, conventions: &Conventions) -> Vec<Sent> {
     let (client, server) = tokio::io::duplex(1 << 20);
     let (mut answers, mut requests) = tokio::io::split(client);
     let sent = RefCell::new(Vec::new());
     let service = service_fn(async |request: http::Request<Incoming>| {
         let (mut head, body) = request.into_parts();
-        let received = received(&head.headers, site, conventions, !hyper::body::Body::is_end_stream(&body));
+        let received =
+            received(&head.headers, protocols, conventions, !hyper::body::Body::is_end_stream(&body));
         let admitted = to_upstream(&mut head, received).is_ok() && head.method != http::Method::CONNECT;
         let body = body.collect().await?.to_bytes();
         if admitted {
@@ -55,7 +57,7 @@ async fn served(bytes: &[u8], site: &HttpManager, conventions: &Conventions) -> 
     let mut http1 = hyper::server::conn::http1::Builder::new();
     // The bytes' end does not end what they asked for, as with the program's requests that go on by themselves.
     http1.half_close(true).auto_date_header(false);
-    http1.max_headers(site.protocols.max_headers as usize).max_buf_size(HEAD_MAX * 2);
+    http1.max_headers(protocols.max_headers as usize).max_buf_size(HEAD_MAX * 2);
     requests.write_all(bytes).await.expect("it fits");
     requests.shutdown().await.expect("it is open");
     let reading = async { tokio::io::copy(&mut answers, &mut tokio::io::sink()).await };
@@ -65,13 +67,12 @@ async fn served(bytes: &[u8], site: &HttpManager, conventions: &Conventions) -> 
 
 fn received<'a>(
     headers: &HeaderMap,
-    site: &'a HttpManager,
+    protocols: &'a ClientHttp,
     conventions: &'a Conventions,
     has_body: bool,
 ) -> Received<'a> {
     let peer = std::net::Ipv4Addr::LOCALHOST.into();
     let source = Source::of(headers, conventions, peer);
-    let protocols = &site.protocols;
     Received { conventions, peer, secured: None, port: 9900, source, has_body, head_max: HEAD_MAX, protocols }
 }
 
