@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::dsl::fault::{Fault, Faulty};
 use crate::dsl::http1::Message;
 use crate::dsl::{Client, Config, Gate, Proxy, Reply, Request, Upstream, until};
 
@@ -29,6 +30,26 @@ async fn ready_says_live() {
     let (_primary, _mirror, proxy) = used().await;
     let got = proxy.admin_get("/ready").await;
     assert_eq!((got.status(), got.text().trim_end()), (200, "LIVE"));
+}
+
+/// A load balancer that took a proxy out for its mirror would make the mirror's trouble the senders'.
+#[tokio::test]
+async fn ready_follows_no_mirror() {
+    let primary = Upstream::answering(Reply::ok()).await;
+    for fault in [Fault::Refuse, Fault::NeverAnswer] {
+        let mirror = Faulty::start(fault).await;
+        let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
+        // It is ready by now, whatever the mirror does.
+        let proxy = Proxy::start(&config.setting("timeout", "200ms")).await;
+        let mut client = proxy.client().await;
+        for _ in 0..20 {
+            assert_eq!(client.exchange(&Request::push("x")).await.status(), 200);
+        }
+        let failed = async || proxy.ledger("secondary").await.outcome("failed");
+        until("failed copies", async || (failed().await >= 3).then_some(())).await;
+        let got = proxy.admin_get("/ready").await;
+        assert_eq!((got.status(), got.text().trim_end()), (200, "LIVE"));
+    }
 }
 
 /// Waits until `/ready` answers so: commands are taken at once and done soon after.
