@@ -54,9 +54,11 @@ pub(crate) const UPSTREAM_IDLE_MAX: usize = 1024;
 pub(crate) const CLIENT_STALL: Duration = Duration::from_secs(300);
 /// Longest silence of the other process while sockets are handed over.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
-/// After another process has taken over: a client connection without a request for so long is closed. Before, its next
+/// A client's connection without a request for longer is closed after another process has taken over. Before, its next
 /// answer asks the client to close it, which costs the client nothing.
-pub(crate) const PARTING_IDLE: Duration = Duration::from_secs(5);
+pub(crate) const PARTING_QUIET: Duration = Duration::from_secs(5);
+/// The same at the end of a process that none follows: nobody waits for it for long.
+pub(crate) const DRAINING_QUIET: Duration = Duration::from_secs(1);
 /// A client's connection without a request for longer gives its buffers back.
 pub(crate) const QUIET: Duration = Duration::from_secs(1);
 /// Longest time for a client's TLS handshake, where the configuration sets no limit of its own.

@@ -42,14 +42,15 @@ async fn under_load(proxy: &Proxy, leave: impl AsyncFnOnce()) -> (usize, usize) 
     (answered.load(Ordering::SeqCst), without)
 }
 
-/// A connection that is quiet for the moment is closed, and a write may be on its way to it: nobody has read that one, and
-/// its client sends it elsewhere.
+/// Answers tell clients to leave. Only a connection that is quiet for a second or more is closed, where a write may be on
+/// its way: nobody has read that one, and its client sends it elsewhere. A busy machine may make some clients as slow.
 #[tokio::test]
 async fn c7_the_end_under_load_loses_neither_an_answer_nor_a_copy() {
     let mut rig = Recorders::start(&["--drain-time-s", "30"]).await;
-    let (answered, _) = under_load(&rig.proxy, async || rig.proxy.process.signal("TERM")).await;
+    let (answered, without) = under_load(&rig.proxy, async || rig.proxy.process.signal("TERM")).await;
     assert_eq!(rig.proxy.process.end().await.code(), Some(0));
     assert_eq!((rig.primary.completed(), rig.mirror.completed()), (answered, answered));
+    assert!(without * 4 <= CLIENTS, "{without} of {CLIENTS} clients were not told");
 }
 
 /// The listeners stay open, so that a load balancer has time to see it.

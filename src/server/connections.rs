@@ -29,9 +29,18 @@ pub(crate) struct Connections {
     open: RefCell<Vec<Weak<Watched>>>,
     /// Seconds since the worker started, moved by [`Connections::sweep`].
     clock: Rc<Cell<u64>>,
-    draining: Cell<bool>,
-    /// Since when another process takes the new connections, on `clock`.
-    parting: Cell<Option<u64>>,
+    /// No new ones come, and these are to go.
+    going: Cell<Option<Going>>,
+}
+
+/// How connections go whose clients were asked, by the answer to whatever they send, to close them: one whose client has
+/// nothing to send is closed when it has been quiet for a while. What is sent in that very moment meets a closed
+/// connection and is the client's to send again.
+#[derive(Debug, Clone, Copy)]
+struct Going {
+    /// What was before does not count as quiet, in seconds on the connections' clock.
+    since: u64,
+    quiet: Duration,
 }
 
 impl Connections {
@@ -42,8 +51,7 @@ impl Connections {
             builders,
             open: RefCell::default(),
             clock: Rc::default(),
-            draining: Cell::new(false),
-            parting: Cell::new(None),
+            going: Cell::new(None),
         })
     }
 
@@ -67,24 +75,19 @@ impl Connections {
         let _ = stream.set_nodelay(true);
         let watched = Watched::new(accepted.listener, Arc::clone(stats), Rc::clone(&self.clock));
         self.open.borrow_mut().push(Rc::downgrade(&watched));
-        if self.draining.get() {
-            watched.order(Order::Drain);
-        }
         http.cx_active.inc();
         let connection = Connection::new(&self.core, builders, watched, (accepted.peer, local));
         tokio::task::spawn_local(connection.drive(stream));
     }
 
-    /// Lets every connection finish what is in progress and close.
+    /// The process ends: answers ask clients to close their connections, and [`Self::sweep`] closes the quiet ones.
     pub(crate) fn drain(&self) {
-        self.draining.set(true);
-        self.each_open(|watched| watched.order(Order::Drain));
+        self.going.set(Some(Going { since: 0, quiet: limits::DRAINING_QUIET }));
     }
 
-    /// Another process takes the new connections: answers ask the clients of these to close them, and [`Self::sweep`]
-    /// closes those that have nothing to ask.
+    /// Another process takes the new connections. The same with more patience.
     pub(crate) fn part(&self) {
-        self.parting.set(Some(self.clock.get()));
+        self.going.set(Some(Going { since: self.clock.get(), quiet: limits::PARTING_QUIET }));
     }
 
     /// About once a second: closes connections that are idle or stalled. `elapsed` since the worker started.
@@ -93,7 +96,8 @@ impl Connections {
         self.clock.set(now);
         self.open.borrow_mut().retain(|watched| watched.strong_count() > 0);
         self.each_open(|watched| {
-            if self.is_parted(watched, now) {
+            if self.may_go(watched, now) && !watched.told.replace(true) {
+                watched.http().inspect(|http| http.cx_drain_close.inc());
                 watched.order(Order::Drain);
             }
             if let Some((order, why)) = self.verdict(watched, now) {
@@ -132,17 +136,12 @@ impl Connections {
         is_idle.then_some((Order::Drain, |http| &http.cx_idle_timeout))
     }
 
-    /// Whether a connection may be told to finish, when another process takes the new ones.
-    fn is_parted(&self, watched: &Watched, now: u64) -> bool {
-        let Some(parting) = self.parting.get() else { return false };
+    /// Whether a connection is to be told to finish now.
+    fn may_go(&self, watched: &Watched, now: u64) -> bool {
+        let Some(going) = self.going.get() else { return false };
         // GOAWAY lets the requests on their way through, so nothing has to be waited for.
-        if watched.is_h2.get() {
-            return !watched.told.replace(true);
-        }
-        let quiet = now.saturating_sub(parting.max(watched.moved.get()));
-        watched.active.get() == 0
-            && watched.head_since.get().is_none()
-            && quiet > limits::PARTING_IDLE.as_secs()
+        let is_quiet = || now.saturating_sub(going.since.max(watched.moved.get())) > going.quiet.as_secs();
+        watched.is_h2.get() || watched.active.get() == 0 && watched.head_since.get().is_none() && is_quiet()
     }
 
     fn each_open(&self, act: impl Fn(&Watched)) {

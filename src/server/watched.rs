@@ -41,7 +41,7 @@ pub(super) struct Watched {
     /// Only the socket is kept, until bytes come.
     pub(super) resting: Cell<bool>,
     pub(super) is_h2: Cell<bool>,
-    /// Told to finish because another process has taken over.
+    /// Told to finish because the process goes.
     pub(super) told: Cell<bool>,
     /// Requests begun.
     pub(super) requests: Cell<u32>,

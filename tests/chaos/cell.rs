@@ -13,7 +13,7 @@ use crate::dsl::{Backlog, Config, Ledger, Proxy, Upstream};
 
 const MEBIBYTE: u64 = 1 << 20;
 /// What a mirror may hold, and what its backlog may take; both in the configuration below.
-const BUFFER: u64 = 48 * MEBIBYTE;
+pub(super) const BUFFER: u64 = 48 * MEBIBYTE;
 const DISK: u64 = 64 * MEBIBYTE;
 /// What else may grow: connections' buffers, one body that is read for its series, the allocator's slack.
 const SLACK: u64 = 64 * MEBIBYTE;

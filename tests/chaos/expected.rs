@@ -1,6 +1,6 @@
 //! What the ledger may say of each state: the causes by which copies end there, and no others.
 
-use super::cell::Delivery;
+use super::cell::{BUFFER, Delivery};
 use super::state::State;
 use super::traffic::Load;
 use crate::dsl::Ledger;
@@ -48,7 +48,8 @@ pub(super) fn assert_causes(state: State, delivery: Delivery, load: Load, ledger
     if delivery == Delivery::Memory {
         assert!(found.iter().any(|(cause, _)| own.contains(&cause.as_str())), "{state:?}: {ledger:?}");
     }
-    if state == State::Healthy {
+    // What is larger in sum than the buffer may find it full: how fast a healthy mirror reads is the machine's affair.
+    if state == State::Healthy && (load.total() * load.size) as u64 <= BUFFER {
         assert_eq!(ledger.delivered(), total, "{ledger:?}");
     }
 }
