@@ -47,9 +47,29 @@ async fn ready_follows_no_mirror() {
         }
         let failed = async || proxy.ledger("secondary").await.outcome("failed");
         until("failed copies", async || (failed().await >= 3).then_some(())).await;
-        let got = proxy.admin_get("/ready").await;
-        assert_eq!((got.status(), got.text().trim_end()), (200, "LIVE"));
+        for question in ["/ready", "/ready?primary"] {
+            let got = proxy.admin_get(question).await;
+            assert_eq!((got.status(), got.text().trim_end()), (200, "LIVE"), "{question}");
+        }
     }
+}
+
+/// Only where the prober asks for it: with one primary behind all proxies, none is better than another.
+#[tokio::test]
+async fn ready_follows_the_primary_where_that_is_asked_for() {
+    let primary = Faulty::start(Fault::Refuse).await;
+    let mirror = Upstream::answering(Reply::ok()).await;
+    let proxy =
+        Proxy::start(&Config::envoy().primary(primary.address()).mirror("secondary", mirror.address())).await;
+    assert_eq!(proxy.admin_get("/ready?primary").await.status(), 200, "nothing was asked yet");
+    assert_eq!(proxy.send(&Request::push("x")).await.status(), 503);
+    until("a primary that is out", async || {
+        let got = proxy.admin_get("/ready?primary").await;
+        (got.status() == 503 && got.text().trim_end() == "PRIMARY OUT OF SERVICE").then_some(())
+    })
+    .await;
+    let got = proxy.admin_get("/ready").await;
+    assert_eq!((got.status(), got.text().trim_end()), (200, "LIVE"));
 }
 
 /// Waits until `/ready` answers so: commands are taken at once and done soon after.

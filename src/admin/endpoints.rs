@@ -98,7 +98,8 @@ static ENDPOINTS: [Endpoint; 38] = [
     post("/mirrors/skip", "let go of all copies that wait for a mirror", commands::skip).with(&[MIRROR]),
     get("/peak_heap_dump", "heap profile at its peak (not in this build)", absent::heap_dump),
     post("/quitquitquit", "drain, then exit the server", commands::quit),
-    get("/ready", "print server state, return 200 if LIVE, otherwise return 503", server_info::ready),
+    get("/ready", "print server state, return 200 if LIVE, otherwise return 503", server_info::ready)
+        .with(&[("primary", "503 too while a primary is out of service")]),
     post("/reopen_logs", "reopen access logs", commands::reopen_logs),
     post("/reset_counters", "let the counters of Envoy's names begin at zero", commands::reset_counters),
     get("/runtime", "print runtime values", server_info::runtime),

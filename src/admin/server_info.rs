@@ -10,9 +10,14 @@ use super::query::Query;
 use crate::lifecycle::HOT_RESTART_VERSION;
 use crate::stats::mirror::unix_ms;
 
-/// `/ready`: 200 while new requests are welcome.
-pub(crate) fn ready(view: &View, _: &Query) -> Answer {
+/// `/ready`: 200 while new requests are welcome. With `?primary` not while a primary is out of service, for a load
+/// balancer that has other ways to it; never because of a mirror, which must not take production away.
+pub(crate) fn ready(view: &View, query: &Query) -> Answer {
     let state = view.lifecycle.name();
+    let state = match state {
+        "LIVE" if query.has("primary") && view.watch.is_a_primary_out(view) => "PRIMARY OUT OF SERVICE",
+        state => state,
+    };
     let status = if state == "LIVE" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Answer::error(status, format!("{state}\n"))
 }

@@ -98,6 +98,11 @@ impl Watch {
         self.seen(view, |seen| seen.look(view));
     }
 
+    /// Whether a primary was out of service at the last look.
+    pub(super) fn is_a_primary_out(&self, view: &View) -> bool {
+        self.seen(view, |seen| seen.primaries.iter().any(|(_, primary)| primary.is_out()))
+    }
+
     /// All that is told, with the history after a moment if that is wanted.
     pub(super) fn json(&self, view: &View, since_ms: Option<u64>, rights: Rights) -> Value {
         self.seen(view, |seen| seen.json(view, since_ms, rights))

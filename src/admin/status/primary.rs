@@ -24,6 +24,9 @@ const FAILED: usize = 1;
 /// Of all answers, the share that may fail while a primary is well.
 const FAILURES: f64 = 0.01;
 
+/// Of all answers, the share that fails where a primary is out of service.
+const OUTAGE: f64 = 0.5;
+
 /// Why a primary is not well.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Why {
@@ -42,6 +45,13 @@ impl Why {
             Some(Self::RecentFailures { failed, requests })
         } else {
             None
+        }
+    }
+
+    fn is_outage(self) -> bool {
+        match self {
+            Self::NoEndpoint | Self::NoHealthyEndpoint(_) => true,
+            Self::RecentFailures { failed, requests } => failed > requests * OUTAGE,
         }
     }
 
@@ -108,6 +118,11 @@ impl Primary {
         self.why.is_none()
     }
 
+    /// Whether requests had better go elsewhere: it has no endpoint, or most answers of the last minute failed.
+    pub(super) fn is_out(&self) -> bool {
+        self.why.is_some_and(Why::is_outage)
+    }
+
     pub(super) fn json(&self, view: &View, cluster: &Cluster) -> Value {
         let answers = Answers::of(view, self.cluster).external;
         let [endpoints, healthy] = endpoints(view, self.cluster);
@@ -148,6 +163,8 @@ mod tests {
         assert_eq!(Why::judge(2, 0, 0.0, 0.0), Some(Why::NoHealthyEndpoint(2)));
         let failing = Why::judge(1, 1, 2.0, 100.0);
         assert_eq!(failing, Some(Why::RecentFailures { failed: 2.0, requests: 100.0 }));
+        assert!(!failing.is_some_and(Why::is_outage));
+        assert!(Why::judge(1, 1, 51.0, 100.0).is_some_and(Why::is_outage) && Why::NoEndpoint.is_outage());
         let json = failing.map(Why::json).unwrap_or_default();
         assert_eq!(json["meaning"], "2 of 100 answers of the last minute were 5xx; senders repeat these.");
     }
