@@ -165,14 +165,22 @@ function command(place, right, word, path, question) {
   return button;
 }
 
+let asked = 0;
+
 function confirmed(question, word) {
   const dialog = $("confirm");
+  const mine = ++asked;
   say($("question"), question);
   say($("yes"), word);
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    dialog.addEventListener("close", function closed() {
+      // A dialog says a little later that it was closed: by then the next question may be open.
+      if (mine === asked && dialog.open) return;
+      dialog.removeEventListener("close", closed);
+      resolve(mine === asked && dialog.returnValue === "yes");
+    });
   });
 }
 
