@@ -181,6 +181,11 @@ pub(crate) const STATUS_FAILURE_MOMENTS: usize = 30;
 /// ... and how many states of each distribution it keeps, so many moments apart: quantiles are of five minutes.
 pub(crate) const STATUS_MARKS: usize = 11;
 pub(crate) const STATUS_MARK_MOMENTS: usize = 15;
+/// Tenants of each mirror that are told of, ...
+pub(crate) const STATUS_TENANTS: usize = 20;
+/// ... of so many that each thread counts by tenant (some 300 bytes each), by so many characters of their names.
+pub(crate) const TENANTS_COUNTED: usize = 1024;
+pub(crate) const TENANT_NAME_MAX: usize = 150;
 /// Gaps of each mirror's copy that are remembered.
 pub(crate) const STATUS_GAPS: usize = 16;
 /// Former readings in which the reason of a loss is sought.

@@ -222,3 +222,53 @@ async fn a_durable_copy_of_a_mirror_that_is_away_is_behind_and_nothing_is_missin
     );
     assert!(one["backlog"]["bound_bytes"].as_u64() > Some(0), "{one}");
 }
+
+/// Of several tenants the one that the mirror refuses comes first, and the bound holds.
+#[tokio::test]
+async fn tenants_are_told_apart_the_troubled_first() {
+    let primary = Upstream::answering(Reply::ok()).await;
+    let mirror = Upstream::scripted(|request| match request.tenant().as_str() {
+        "refused" => {
+            Reply::raw("HTTP/1.1 429 Too Many Requests\r\nretry-after: 600\r\ncontent-length: 0\r\n\r\n")
+        }
+        "judged" => Reply::new(400, "too old"),
+        _ => Reply::ok(),
+    })
+    .await;
+    for delivery in ["memory", "durable"] {
+        let backlog = Backlog::new();
+        let config = Config::native().primary(primary.address()).mirror("m", mirror.address());
+        let settings = if delivery == "durable" { backlog.settings() } else { Vec::new() };
+        let config = settings.iter().fold(config, |config, (key, value)| config.setting(key, value));
+        let proxy = Proxy::launch(Program::MimirMirror, &config, &[]).await;
+        let mut client = proxy.client().await;
+        let mut write = async |tenant: &str| {
+            let request = Request::new("POST", "/api/v1/push").header("x-scope-orgid", tenant).body("x");
+            assert_eq!(client.exchange(&request).await.status(), 200);
+        };
+        for name in ["refused", "refused", "judged"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain((0..30).map(|n| format!("t{n}")))
+        {
+            write(&name).await;
+        }
+        let tenants = until("all outcomes", async || {
+            let tenants = status(&proxy).await["mirrors"][0]["tenants"].clone();
+            let first = &tenants["most"][0];
+            let ended = first["limited_ms"].is_u64() && tenants["most"][1]["rejected_copies"] == 1;
+            let waits = delivery == "memory" || first["waiting_copies"] == 2;
+            (ended && waits && tenants["seen"] == 32).then_some(tenants)
+        })
+        .await;
+        let most = tenants["most"].as_array().unwrap();
+        assert_eq!(
+            (most.len(), &most[0]["name"], &most[1]["name"]),
+            (20, &"refused".into(), &"judged".into())
+        );
+        assert_eq!(most[0]["copies"], 2, "{tenants}");
+        let (lost, waiting) = (&most[0]["lost_copies"], &most[0]["waiting_copies"]);
+        assert_eq!(lost.as_u64().unwrap() + waiting.as_u64().unwrap(), 2, "{tenants}");
+        assert_eq!(lost.as_u64().unwrap() > 0, delivery == "memory", "{tenants}");
+    }
+}

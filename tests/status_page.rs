@@ -75,6 +75,11 @@ async fn the_page_tells_healthy_slow_and_refusing_mirrors_apart() {
     browser.says("#copies", "✗ 2 of 3 copies complete").await;
     browser.says("#glance", "✓ primary\n✓ healthy\n✓ slow\n✗ refusing").await;
     browser.says("#mirror-refusing .tables", "failed/connect_failed").await;
+    // One tenant alone is no table; another one makes one.
+    assert!(!browser.text("#mirror-healthy .tables").await.contains("Tenants"));
+    Writer::new("b").tenant("<b>other").catch_up(&mut client, 0..3).await;
+    browser.says("#mirror-healthy .tables", "Tenants").await;
+    browser.says("#mirror-healthy .tables", "<b>other").await;
     // The slow mirror's first answers may come after the looks that the others' were seen in.
     let latency = until("a latency of the slow mirror", async || {
         let latency = browser.text("#mirror-slow dl div:nth-child(3)").await;

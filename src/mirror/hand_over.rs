@@ -85,9 +85,10 @@ impl Complete {
     /// Books the request for each of the mirrors and hands its copies on.
     pub(super) fn hand_over(&self, mirrors: &Mirrors, legs: Vec<Leg>) -> Vec<Trailing> {
         let mut trailing = Vec::new();
-        for leg in legs {
+        for mut leg in legs {
             if let Some(target) = mirrors.target(leg.mirror) {
                 let mut token = target.ledger.receive();
+                token.belongs(leg.counted.take());
                 if let Some(logs) = &target.logs {
                     token.log(self.log(logs, &leg.head));
                 }

@@ -14,25 +14,42 @@ use super::send::Ends;
 use crate::stats::WorkerStats;
 pub(crate) use crate::stats::mirror::{MirrorStats, Outcome};
 use crate::stats::pairs::Class;
+use crate::stats::tenants::{TenantStats, Tenants};
 
 /// A worker's access to its ledger of one mirror.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Ledger {
     stats: Arc<WorkerStats>,
     mirror: usize,
+    tenants: Tenants,
 }
 
 impl Ledger {
     /// `None` if there is no such mirror.
     pub(crate) fn new(stats: Arc<WorkerStats>, mirror: usize) -> Option<Self> {
-        (mirror < stats.mirrors.len()).then_some(Self { stats, mirror })
+        (mirror < stats.mirrors.len()).then(|| Self { stats, mirror, tenants: Tenants::default() })
     }
 
     /// Books a complete request. The token must end with [`Token::finish`].
     pub(crate) fn receive(self: &Rc<Self>) -> Token {
         self.received.inc();
         self.pending.inc();
-        Token { ledger: Rc::clone(self), pair: Arc::default(), finished: false, log: None }
+        Token { ledger: Rc::clone(self), pair: Arc::default(), finished: false, log: None, tenant: None }
+    }
+
+    /// The tenant of this hash, whose name may be known; `None` if there are too many.
+    pub(crate) fn tenant<'n>(
+        &self,
+        hash: u64,
+        name: impl FnOnce() -> Option<&'n [u8]>,
+    ) -> Option<Arc<TenantStats>> {
+        let stats: &MirrorStats = self;
+        self.tenants.of(&stats.tenants, hash, name)
+    }
+
+    /// How many copies of each tenant wait now, where that is not counted by tokens.
+    pub(crate) fn tenants_wait(&self, waiting: impl Fn(u64) -> u64) {
+        self.tenants.for_each(|hash, tenant| tenant.waiting.set(waiting(hash)));
     }
 
     /// The primary answered the request of a copy, and said how many samples it has written.
@@ -73,6 +90,7 @@ pub(crate) struct Token {
     pair: Arc<Pair>,
     finished: bool,
     log: Option<Box<CopyLog>>,
+    tenant: Option<Arc<TenantStats>>,
 }
 
 impl Token {
@@ -88,7 +106,19 @@ impl Token {
             log.write(outcome, status);
         }
         self.ledger.count(outcome);
+        if let Some(tenant) = &self.tenant {
+            tenant.count(outcome);
+        }
         self.ledger.secondary_answered(Some(&self.pair), Class::of(status));
+    }
+
+    /// Whose copy it is.
+    pub(super) fn belongs(&mut self, tenant: Option<Arc<TenantStats>>) {
+        if let Some(tenant) = &tenant {
+            tenant.copies.inc();
+            tenant.waiting.inc();
+        }
+        self.tenant = tenant;
     }
 
     /// The copy's outcome gets a line.
@@ -118,6 +148,9 @@ impl Token {
 impl Drop for Token {
     fn drop(&mut self) {
         self.ledger.pending.dec();
+        if let Some(tenant) = &self.tenant {
+            tenant.waiting.dec();
+        }
         if !self.finished {
             self.ledger.lost_tokens.inc();
         }

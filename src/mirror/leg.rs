@@ -1,6 +1,7 @@
 //! One mirror's part of a request that is collected: what its copy's head is, where its place will be taken.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use super::{Mirrors, Target};
 use crate::format;
 use crate::limits::COPY_OVERHEAD;
 use crate::paths::Kind;
+use crate::stats::tenants::TenantStats;
 
 /// Names the tenant of a request, in Mimir as in Cortex.
 const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
@@ -47,6 +49,8 @@ pub(super) struct Leg {
     pub(super) mirror: usize,
     /// Hash of the tenant that the mirror will see.
     pub(super) tenant: u64,
+    /// The same, where it is counted.
+    pub(super) counted: Option<Arc<TenantStats>>,
     pub(super) way: Way,
     pub(super) head: Vec<u8>,
     pub(super) reservation: Reservation,
@@ -91,12 +95,14 @@ impl Leg {
             forwarded_for: facts.envoy_headers.then_some(&mirrors.own_address),
         };
         let bytes = head::begin(head, rules);
-        let (tenant, way) = way(target, (policy, &resolved), head, facts);
+        let name = tenant(&resolved, head);
+        let (tenant, way) = way(target, (policy, name), head, facts);
+        let counted = target.ledger.tenant(tenant, || Some(name.map_or(b"", HeaderValue::as_bytes)));
         let stored = if let Way::Durable(stored, _) = &way { stored.len() } else { 0 };
         let mut reservation = Reservation::empty(&target.account);
         let granted = reservation.grow(COPY_OVERHEAD + (bytes.capacity() + stored) as u64);
         let refused = (!granted).then_some(Outcome::DroppedBufferFull);
-        Some(Self { mirror: policy.mirror, tenant, way, head: bytes, reservation, refused })
+        Some(Self { mirror: policy.mirror, tenant, counted, way, head: bytes, reservation, refused })
     }
 
     pub(super) fn refuse(&mut self, outcome: Outcome) {
@@ -105,14 +111,13 @@ impl Leg {
     }
 }
 
-/// `resolved` is the policy as this request makes it.
+/// `tenant` is what the mirror will see.
 fn way(
     target: &Target,
-    (policy, resolved): (&MirrorPolicy, &MirrorPolicy),
+    (policy, tenant): (&MirrorPolicy, Option<&HeaderValue>),
     head: &Parts,
     facts: Facts<'_>,
 ) -> (u64, Way) {
-    let tenant = tenant(resolved, head);
     if let Some(intake) = target.intake.as_ref().filter(|_| facts.kind.is_write()) {
         // Known by its name alone, as after a restart: credentials are not kept, not even as a hash.
         let name = tenant.map(|tenant| String::from_utf8_lossy(tenant.as_bytes()));

@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::counter::{Counter, Gauge};
 use super::histogram::Histogram;
 use super::pairs::Pairs;
+use super::tenants::Met;
 
 /// How a copy ended. One counter each; [`Outcome::labels`] gives the metric's labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -236,6 +237,8 @@ pub(crate) struct MirrorStats {
     pub(crate) written_primary: Counter,
     /// Samples that the mirror said it has written.
     pub(crate) written_secondary: Counter,
+    /// The tenants that this thread has met.
+    pub(crate) tenants: Met,
     /// What the mirror said last, by outcome.
     said: Mutex<Said>,
 }

@@ -13,6 +13,7 @@ pub(crate) mod host;
 pub(crate) mod mirror;
 pub(crate) mod pairs;
 pub(crate) mod sums;
+pub(crate) mod tenants;
 pub(crate) mod tls;
 
 use std::sync::Arc;

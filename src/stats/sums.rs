@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::Stats;
 use super::backlog::BacklogStats;
 use super::mirror::{MirrorStats, Outcome, Said, Words, even_unix_ms};
+use super::tenants::{self, TenantSum};
 
 /// One mirror over all threads.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +58,11 @@ impl<'a> MirrorSums<'a> {
     pub(crate) fn lag_ms(self) -> u64 {
         let ages = self.threads().map(|mirror| mirror.lag_ms.get());
         ages.chain([self.backlog_age_ms()]).max().unwrap_or_default()
+    }
+
+    /// What becomes of each tenant's copies.
+    pub(crate) fn tenants(self) -> Vec<TenantSum> {
+        tenants::sums(self.threads().map(|mirror| &mirror.tenants))
     }
 
     /// The mirror's last refusal.

@@ -79,6 +79,18 @@ export function facts(list) {
 }
 
 export function table(place, title, heads, rows) {
+  fill(place, title, heads, rows);
+  // What scrolls sideways must be reachable with a keyboard.
+  if (place.scrollWidth > place.clientWidth) {
+    place.tabIndex = 0;
+    place.setAttribute("role", "region");
+    place.setAttribute("aria-label", title);
+  } else {
+    for (const name of ["tabindex", "role", "aria-label"]) place.removeAttribute(name);
+  }
+}
+
+function fill(place, title, heads, rows) {
   const text = JSON.stringify(rows);
   if (place.dataset.rows === text) return;
   place.dataset.rows = text;

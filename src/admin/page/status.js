@@ -30,7 +30,7 @@ function card(kind, name, charts) {
   const why = h("ul", { class: "why" });
   const quote = h("blockquote", { hidden: "" });
   const list = h("dl");
-  const tables = [h("div"), h("div"), h("div")];
+  const tables = [h("div"), h("div"), h("div"), h("div")];
   const actions = h("p", { class: "actions" });
   const section = h("section", { id, "aria-labelledby": title.id },
     h("div", { class: "head" }, title, badge, since), why, quote, list,
@@ -120,6 +120,7 @@ function mirror(side, now) {
   table(one.tables[1], "What both answered", ["Primary", "Mirror", "#Copies"], side.status_pairs.map((p) => [p.primary, p.secondary, count(p.copies)]));
   table(one.tables[2], "Gaps in the copy", ["From", "To", "#Copies", "Reason"], side.gaps.map((gap) =>
     [clock(gap.from_ms), gap.open ? "still open" : clock(gap.to_ms), count(gap.copies), gap.reasons.map(named).join(", ")]));
+  tenantTable(one.tables[3], side.tenants);
 }
 
 // Two buttons of which one is there. The focus goes along, or the keyboard would start from the top.
@@ -128,6 +129,17 @@ function swap(first, second, isSecond) {
   first.hidden = isSecond;
   second.hidden = !isSecond;
   if (had) (isSecond ? second : first).focus();
+}
+
+// Where there are several: whom the mirror makes wait first, then whose copies wait, are refused or lost.
+function tenantTable(place, tenants) {
+  const { seen, most } = tenants;
+  const name = (one) => one.name ?? "not met since the start";
+  const limited = (one) => (one.limited_ms === null ? "" : `for ${span(one.limited_ms)}`);
+  const numbers = (one) => [one.waiting_copies, one.rejected_copies, one.lost_copies, one.copies].map(count);
+  const title = seen > most.length ? `Tenants: ${most.length} of ${count(seen)}` : "Tenants";
+  const heads = ["Tenant", "#Waiting", "#Rejected", "#Lost", "#Copies", "Limited"];
+  table(place, title, heads, seen > 1 ? most.map((one) => [name(one) || "none named", ...numbers(one), limited(one)]) : []);
 }
 
 function mirrorFacts(one, side) {

@@ -10,6 +10,7 @@ use super::copy::{Copy, Outcomes, Reading, State};
 use super::history::{Column, History};
 use super::latency::Latency;
 use super::meaning;
+use super::tenants::tenants;
 use crate::admin::View;
 use crate::limits::STATUS_RATE_MOMENTS;
 use crate::mirror::send::pace::Pace;
@@ -90,6 +91,7 @@ impl Mirror {
             "last_refusal": last_refusal(sums),
             "paused": pace.is_some_and(|pace| pace.is_held()),
             "limited": pace.is_some_and(|pace| !pace.is_free()),
+            "tenants": tenants(sums, pace),
             "limited_tenants": pace.map_or(0, |pace| pace.limited_tenants()),
             "in_flight_limit": pace.map_or(0, |pace| pace.limit()),
             "in_flight_limit_max": settings.max_connections,

@@ -10,6 +10,7 @@ mod latency;
 mod meaning;
 mod mirror;
 mod primary;
+mod tenants;
 pub(crate) mod words;
 
 use std::sync::{Mutex, PoisonError};

@@ -165,6 +165,9 @@ impl Delivery {
     fn finish(&self, key: Key, outcome: Outcome, status: Option<u16>) {
         let kept = self.window.borrow_mut().finish(key);
         if let Some(kept) = kept {
+            if let Some(tenant) = self.ledger.tenant(key.0, || None) {
+                tenant.count(outcome);
+            }
             self.settle(kept.place, outcome, Some(&kept), status);
         }
     }

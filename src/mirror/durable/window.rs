@@ -343,6 +343,16 @@ impl Window {
         self.unsaved_keys(|kept| kept.state == State::Flying)
     }
 
+    /// Tenants with unfinished copies.
+    pub(super) fn tenants(&self) -> impl Iterator<Item = u64> {
+        self.lanes.keys().copied()
+    }
+
+    /// How many there are of one tenant. What an earlier process left is known once it was read.
+    pub(super) fn copies_of(&self, tenant: u64) -> u64 {
+        self.lanes.get(&tenant).map_or(0, |lane| (lane.copies.len() + lane.spilled.len()) as u64)
+    }
+
     /// Copies of lanes that are in no backlog.
     fn unsaved_keys(&self, wanted: impl Fn(&Kept) -> bool) -> Vec<Key> {
         let wanted = |kept: &Kept| !kept.saved && wanted(kept);

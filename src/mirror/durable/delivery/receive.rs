@@ -43,6 +43,9 @@ impl Delivery {
         let kept = Kept::new(arrived, saved);
         let whereto = self.window.borrow_mut().arrive(tenant, kept);
         if let Whereto::Refused(kept) = whereto {
+            if let Some(tenant) = self.ledger.tenant(tenant, || None) {
+                tenant.count(Outcome::DroppedBufferFull);
+            }
             self.settle(place, Outcome::DroppedBufferFull, Some(&kept), None);
         }
     }
@@ -114,6 +117,10 @@ impl Delivery {
         self.ledger.pending_bytes.set(window.bytes());
         let lag = window.oldest().map_or(0, |arrived| arrived.elapsed().as_millis() as u64);
         self.ledger.lag_ms.set(lag);
+        for tenant in window.tenants() {
+            self.ledger.tenant(tenant, || None);
+        }
+        self.ledger.tenants_wait(|tenant| window.copies_of(tenant));
     }
 
     /// Reads the series of one copy, if some have waited long enough. Returns whether there may be more.
