@@ -123,9 +123,16 @@ function mirror(side, now) {
   tenantTable(one.tables[3], side.tenants);
 }
 
+// What had the focus last, the dialog's own buttons aside: a browser may not give it back in time.
+let lastUsed = null;
+document.addEventListener("focusin", ({ target }) => {
+  if (!target.closest("dialog")) lastUsed = target;
+});
+
 // Two buttons of which one is there. The focus goes along, or the keyboard would start from the top.
 function swap(first, second, isSecond) {
-  const had = [first, second].includes(document.activeElement);
+  const now = document.activeElement === document.body ? lastUsed : document.activeElement;
+  const had = [first, second].includes(now);
   first.hidden = isSecond;
   second.hidden = !isSecond;
   if (had) (isSecond ? second : first).focus();
