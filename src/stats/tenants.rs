@@ -4,8 +4,9 @@
 //! all others, but not by tenant. A copy costs one look into the table of its thread, which no other thread reads.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use hashbrown::HashMap;
 
 use super::counter::{Counter, Gauge};
 use super::mirror::Outcome;
