@@ -37,6 +37,7 @@ mod deadline;
 mod executor;
 mod sockets;
 mod stats;
+mod terminal;
 
 mod admin;
 mod demo;

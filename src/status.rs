@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::admin::client;
 use crate::admin::words::{self, Style};
 use crate::cli;
+use crate::terminal::wants_colours;
 
 /// The admin answers at once; the way to it may be long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -82,12 +83,6 @@ struct Screen {
     style: Style,
     /// Each picture replaces the one before.
     in_place: bool,
-}
-
-/// Whether stdout is a terminal whose reader has not asked for no colours (<https://no-color.org>).
-pub(crate) fn wants_colours() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    std::io::stdout().is_terminal() && !refused
 }
 
 impl Screen {

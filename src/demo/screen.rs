@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::head::Totals;
 use super::plan::Plan;
 use super::watch::Finding;
-use crate::status::wants_colours;
+use crate::terminal::wants_colours;
 
 /// Lines of the table between two heads.
 const PAGE: u32 = 20;
