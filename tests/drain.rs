@@ -53,6 +53,18 @@ async fn c7_the_end_under_load_loses_neither_an_answer_nor_a_copy() {
     assert!(without * 4 <= CLIENTS, "{without} of {CLIENTS} clients were not told");
 }
 
+/// Nobody holds up the end by a head that never comes to its own.
+#[tokio::test]
+async fn c3_half_a_head_does_not_keep_the_process() {
+    let mut rig = Recorders::start(&["--drain-time-s", "600"]).await;
+    let mut client = rig.proxy.client().await;
+    client.send("POST /api/v1/push HTTP/1.1\r\nhost: a\r\n").await;
+    let received = async || rig.proxy.metrics().await.sum("envoy_http_downstream_cx_rx_bytes_total", &[]);
+    until("half a head at the proxy", async || (received().await > 0).then_some(())).await;
+    rig.proxy.process.signal("TERM");
+    assert_eq!(rig.proxy.process.end().await.code(), Some(0));
+}
+
 /// The listeners stay open, so that a load balancer has time to see it.
 #[tokio::test]
 async fn while_health_checks_fail_every_client_is_told_to_leave() {

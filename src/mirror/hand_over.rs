@@ -130,36 +130,26 @@ impl Complete {
         });
         let timeout = target.timeout(request.timeout);
         let (tenant, reservation) = (leg.tenant, leg.reservation);
-        let (key, behind) = match leg.way {
+        let ordered = match leg.way {
             Way::Durable(stored, by) => {
                 let (kind, held) = (request.kind, reservation.into_held(one, token.pair()));
                 let write = Write { stored, wire, tenant, kind, by, timeout, held };
                 return self.keep(target, write, token).map_or(Behind::Nothing, Behind::Durable);
             }
-            Way::Ordered { key, behind } => (key, behind),
-            Way::Unordered => {
-                let load = Once {
-                    token,
-                    _reservation: reservation,
-                    _one: one,
-                    _place: None,
-                    target: Rc::downgrade(target),
-                };
-                target.go(self.copy(wire, tenant, timeout, load), None);
-                return Behind::Nothing;
-            }
+            Way::Ordered { key, behind } => Some((tenant, key, behind)),
+            Way::Unordered => None,
         };
-        let (ticket, way) = self.take_place(mirrors, target, (tenant, key, behind), &wire);
-        let place = Some(Held(Rc::clone(&ticket)));
+        let place = ordered.map(|ordered| self.take_place(mirrors, target, ordered, &wire));
         let load = Once {
             token,
             _reservation: reservation,
             _one: one,
-            _place: place,
+            _place: place.as_ref().map(|(ticket, _)| Held(Rc::clone(ticket))),
             target: Rc::downgrade(target),
         };
-        target.go(self.copy(wire, tenant, timeout, load), Some((&ticket, way)));
-        Behind::Memory(ticket)
+        let copy = self.copy(wire, tenant, timeout, load);
+        target.go(copy, place.as_ref().map(|(ticket, way)| (&**ticket, *way)));
+        place.map_or(Behind::Nothing, |(ticket, _)| Behind::Memory(ticket))
     }
 
     fn copy(&self, wire: Arc<Wire>, tenant: u64, timeout: Duration, load: Once) -> Copy<Once> {

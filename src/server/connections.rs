@@ -41,6 +41,8 @@ struct Going {
     /// What was before does not count as quiet, in seconds on the connections' clock.
     since: u64,
     quiet: Duration,
+    /// Whether a head that has not come to its end in that time is cut.
+    cuts_heads: bool,
 }
 
 impl Connections {
@@ -82,12 +84,13 @@ impl Connections {
 
     /// The process ends: answers ask clients to close their connections, and [`Self::sweep`] closes the quiet ones.
     pub(crate) fn drain(&self) {
-        self.going.set(Some(Going { since: 0, quiet: limits::DRAINING_QUIET }));
+        self.going.set(Some(Going { since: 0, quiet: limits::DRAINING_QUIET, cuts_heads: true }));
     }
 
     /// Another process takes the new connections. The same with more patience.
     pub(crate) fn part(&self) {
-        self.going.set(Some(Going { since: self.clock.get(), quiet: limits::PARTING_QUIET }));
+        let since = self.clock.get();
+        self.going.set(Some(Going { since, quiet: limits::PARTING_QUIET, cuts_heads: false }));
     }
 
     /// About once a second: closes connections that are idle or stalled. `elapsed` since the worker started.
@@ -96,9 +99,11 @@ impl Connections {
         self.clock.set(now);
         self.open.borrow_mut().retain(|watched| watched.strong_count() > 0);
         self.each_open(|watched| {
-            if self.may_go(watched, now) && !watched.told.replace(true) {
+            if let Some(order) = self.farewell(watched, now)
+                && !watched.told.replace(true)
+            {
                 watched.http().inspect(|http| http.cx_drain_close.inc());
-                watched.order(Order::Drain);
+                watched.order(order);
             }
             if let Some((order, why)) = self.verdict(watched, now) {
                 watched.http().inspect(|http| why(http).inc());
@@ -136,12 +141,20 @@ impl Connections {
         is_idle.then_some((Order::Drain, |http| &http.cx_idle_timeout))
     }
 
-    /// Whether a connection is to be told to finish now.
-    fn may_go(&self, watched: &Watched, now: u64) -> bool {
-        let Some(going) = self.going.get() else { return false };
+    /// What a connection is to be told that is to go.
+    fn farewell(&self, watched: &Watched, now: u64) -> Option<Order> {
+        let going = self.going.get()?;
         // GOAWAY lets the requests on their way through, so nothing has to be waited for.
-        let is_quiet = || now.saturating_sub(going.since.max(watched.moved.get())) > going.quiet.as_secs();
-        watched.is_h2.get() || watched.active.get() == 0 && watched.head_since.get().is_none() && is_quiet()
+        if watched.is_h2.get() {
+            return Some(Order::Drain);
+        }
+        let is_quiet = |since: u64| now.saturating_sub(going.since.max(since)) > going.quiet.as_secs();
+        match watched.head_since.get() {
+            _ if watched.active.get() > 0 => None,
+            // It may come in drops, each of which moves something; and whoever is in it does not hear of a drain.
+            Some(begun) => (going.cuts_heads && is_quiet(begun)).then_some(Order::Kill),
+            None => is_quiet(watched.moved.get()).then_some(Order::Drain),
+        }
     }
 
     fn each_open(&self, act: impl Fn(&Watched)) {

@@ -31,6 +31,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if left.exists() {
         fs::remove_dir_all(&left).context("cannot remove the rows of the last run")?;
     }
+    fs::create_dir_all(&left)?;
+    fs::write(left.join(page::COMMIT), page::commit_now()).context("cannot note the commit")?;
     let binary = shell::root().join("target/release/mimir-mirror");
     // Only counts are asserted of the whole table, so its tests may crowd each other; what is measured beside others is
     // measured alone.

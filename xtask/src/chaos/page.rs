@@ -158,9 +158,18 @@ fn machine() -> String {
     )
 }
 
+/// The file that a run leaves its commit in.
+pub(super) const COMMIT: &str = "commit";
+
+/// What is checked out; empty where that cannot be told.
+pub(super) fn commit_now() -> String {
+    shell::output(&mut shell::command("git", &["rev-parse", "--short", "HEAD"])).unwrap_or_default()
+}
+
 fn versions() -> String {
-    let commit = shell::output(&mut shell::command("git", &["rev-parse", "--short", "HEAD"]));
-    let commit = commit.map_or_else(|_| String::new(), |commit| format!(" (commit {commit})"));
+    // Of the program that ran, whatever was committed meanwhile.
+    let commit = fs::read_to_string(shell::root().join("target/tmp/chaos").join(COMMIT)).unwrap_or_default();
+    let commit = if commit.is_empty() { commit } else { format!(" (commit {commit})") };
     format!(
         "mimir-mirror {}{commit}, Envoy {}, nginx {}, Traefik {}",
         env!("CARGO_PKG_VERSION"),
