@@ -167,6 +167,8 @@ pub(crate) const ADMIN_CONNECTION_LIFE: Duration = Duration::from_secs(120);
 pub(crate) const ADMIN_LAST_ANSWER: Duration = Duration::from_secs(10);
 /// How long the admin thread finishes answers when the process exits.
 pub(crate) const ADMIN_EXIT: Duration = Duration::from_secs(1);
+/// How long one who has connected may then take to ask: its request may be on its way.
+pub(crate) const ADMIN_FIRST_REQUEST: Duration = Duration::from_millis(500);
 /// Largest body of an admin request.
 pub(crate) const ADMIN_BODY_MAX: usize = 64 << 10;
 /// Largest compiled size of a regular expression in `filter=`.

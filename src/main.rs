@@ -35,6 +35,7 @@ mod format;
 
 mod deadline;
 mod executor;
+mod files;
 mod sockets;
 mod stats;
 mod terminal;
@@ -45,6 +46,7 @@ mod status;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -77,11 +79,11 @@ fn main() -> ExitCode {
             Err(error) => fail(&format!("status: {error:#}")),
         },
         Some(Command::Demo(options)) => run_demo(options),
-        None => serve(&cli.serve),
+        None => serve(cli.serve),
     }
 }
 
-fn serve(flags: &Serve) -> ExitCode {
+fn serve(flags: Serve) -> ExitCode {
     // Clearing a huge page takes hundreds of microseconds to milliseconds, in the middle of whose request it is. Small
     // ones cost each request its own. Where the kernel knows no such switch there is nothing to switch off.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
@@ -113,7 +115,7 @@ fn serve(flags: &Serve) -> ExitCode {
         Ok(loggers) => loggers,
         Err(error) => return fail(&format!("Failed to open log-file '{}': {error}", flags.log_file())),
     };
-    match control::run(config, flags, loggers) {
+    match control::run(Arc::new(flags), config, loggers) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -17,6 +17,8 @@ pub(crate) enum Heard {
     Stop(&'static str),
     /// To open log files again (SIGUSR1).
     ReopenLogs,
+    /// To read the configuration again (SIGHUP).
+    Reload,
 }
 
 impl Signals {
@@ -40,14 +42,12 @@ impl Signals {
 
     /// Ready at a signal that asks for something.
     pub(crate) async fn next(&mut self) -> Heard {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return Heard::Stop("SIGTERM"),
-                _ = self.interrupt.recv() => return Heard::Stop("SIGINT"),
-                _ = self.reopen.recv() => return Heard::ReopenLogs,
-                // As Envoy: a closed terminal must not end a proxy.
-                _ = self.hangup.recv() => tracing::warn!("SIGHUP is ignored: a new configuration needs a restart"),
-            }
+        tokio::select! {
+            _ = self.terminate.recv() => Heard::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Heard::Stop("SIGINT"),
+            _ = self.reopen.recv() => Heard::ReopenLogs,
+            // A closed terminal sends it too, and must not end a proxy.
+            _ = self.hangup.recv() => Heard::Reload,
         }
     }
 }

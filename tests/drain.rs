@@ -79,18 +79,3 @@ async fn while_health_checks_fail_every_client_is_told_to_leave() {
     let ledger = rig.proxy.settled("secondary").await;
     assert_eq!(ledger.delivered(), answered as u64 + 1, "{ledger:?}");
 }
-
-/// A signal that asks for what there is not: nothing of the load notices.
-#[tokio::test]
-async fn hangups_under_load_are_not_noticed() {
-    let rig = Recorders::start(&[]).await;
-    let (_, without) = under_load(&rig.proxy, async || {
-        for _ in 0..20 {
-            rig.proxy.process.signal("HUP");
-            assert_eq!(rig.proxy.send(&Request::push("x")).await.status(), 200);
-        }
-        assert_eq!(rig.proxy.admin_post("/healthcheck/fail").await.status(), 200);
-    })
-    .await;
-    assert_eq!(without, 0);
-}

@@ -80,6 +80,7 @@ mod primary_faults;
 mod process;
 mod quiet;
 mod refusals;
+mod reload;
 mod routing;
 mod secrets;
 mod soak;

@@ -149,15 +149,6 @@ async fn after_a_crash_it_starts_again_on_the_same_addresses() {
 }
 
 #[tokio::test]
-async fn a_hangup_does_not_end_it() {
-    let primary = Upstream::answering(Reply::ok()).await;
-    let mut proxy = Proxy::start(&Config::envoy().primary(primary.address())).await;
-    proxy.process.signal("HUP");
-    assert_eq!(proxy.send(&Request::push("x")).await.status(), 200);
-    assert!(proxy.process.ended().is_none());
-}
-
-#[tokio::test]
 async fn a_port_in_use_is_refused() {
     let primary = Upstream::answering(Reply::ok()).await;
     let config = Config::envoy().primary(primary.address());

@@ -1,7 +1,7 @@
 //! Upgrades in place: a new process takes over from the old one, and no client, and no copy, feels it.
 
 mod http2;
-mod line;
+pub(crate) mod line;
 mod refused;
 mod restarter;
 

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_mimir_mirror_global_optspecs
-    string join \n V/version c/config-path= config-yaml= mode= primary= mirror= listen= admin= admin-writes admin-token-file= concurrency= drain-time-s= l/log-level= component-log-level= log-format= log-format-escaped log-path= allow-unknown-static-fields admin-address-path= service-node= service-cluster= service-zone= local-address-ip-version= file-flush-interval-msec= file-flush-min-size-kb= stats-tag= restart-epoch= base-id= use-dynamic-base-id base-id-path= disable-hot-restart socket-path= socket-mode= parent-shutdown-time-s= skip-hot-restart-on-no-parent hot-restart-version cpuset-threads enable-core-dump enable-mutex-tracing enable-fine-grain-logging log-stacktrace-single-entry reject-unknown-dynamic-fields ignore-unknown-dynamic-fields skip-deprecated-logs skip-hot-restart-parent-stats disable-extensions= drain-strategy= h/help
+    string join \n V/version c/config-path= watch config-yaml= mode= primary= mirror= listen= admin= admin-writes admin-token-file= concurrency= drain-time-s= l/log-level= component-log-level= log-format= log-format-escaped log-path= allow-unknown-static-fields admin-address-path= service-node= service-cluster= service-zone= local-address-ip-version= file-flush-interval-msec= file-flush-min-size-kb= stats-tag= restart-epoch= base-id= use-dynamic-base-id base-id-path= disable-hot-restart socket-path= socket-mode= parent-shutdown-time-s= skip-hot-restart-on-no-parent hot-restart-version cpuset-threads enable-core-dump enable-mutex-tracing enable-fine-grain-logging log-stacktrace-single-entry reject-unknown-dynamic-fields ignore-unknown-dynamic-fields skip-deprecated-logs skip-hot-restart-parent-stats disable-extensions= drain-strategy= h/help
 end
 
 function __fish_mimir_mirror_needs_command
@@ -55,6 +55,7 @@ complete -c mimir-mirror -n "__fish_mimir_mirror_needs_command" -l parent-shutdo
 complete -c mimir-mirror -n "__fish_mimir_mirror_needs_command" -l disable-extensions -d 'There are no extensions to disable' -r
 complete -c mimir-mirror -n "__fish_mimir_mirror_needs_command" -l drain-strategy -d 'gradual or immediate: answers ask clients to leave from the begin of a drain on' -r
 complete -c mimir-mirror -n "__fish_mimir_mirror_needs_command" -s V -l version -d 'Prints the version'
+complete -c mimir-mirror -n "__fish_mimir_mirror_needs_command" -l watch -d 'Read the configuration file again when it changes, as at SIGHUP'
 complete -c mimir-mirror -n "__fish_mimir_mirror_needs_command" -l admin-writes -d 'The admin does what it is asked wherever it listens, not on loopback alone; overrides the file'
 complete -c mimir-mirror -n "__fish_mimir_mirror_needs_command" -l log-format-escaped -d 'Write line ends within a log line as `\\n`'
 complete -c mimir-mirror -n "__fish_mimir_mirror_needs_command" -l allow-unknown-static-fields -l allow-unknown-fields -d 'Ignore fields of an Envoy file that nobody knows; each is named in the log'

@@ -64,6 +64,7 @@ pub(crate) fn new() -> Fixture {
         options: serde_json::json!({"concurrency": 2}),
         tags: Vec::new(),
         loggers: crate::log::Loggers::silent(),
+        reloads: Arc::default(),
         generation: Generation { followed: true, epoch: 2, number: 3, first_start_ms: 0 },
         commands: send,
     };

@@ -44,6 +44,7 @@ use crate::lifecycle::{Generation, Lifecycle};
 use crate::log::Loggers;
 use crate::mirror::send::pace::Pace;
 use crate::stats::Stats;
+use crate::stats::reloads::Reloads;
 
 pub(crate) use access::is_exposed;
 pub(crate) use server::spawn;
@@ -112,6 +113,8 @@ pub(crate) struct View {
     pub(crate) tags: Vec<(&'static str, String)>,
     /// Levels of log lines.
     pub(crate) loggers: Loggers,
+    /// Reloads of the configuration, over the life of the process.
+    pub(crate) reloads: Arc<Reloads>,
     /// Its place in a line of upgrades.
     pub(crate) generation: Generation,
     /// Commands go here.

@@ -4,9 +4,11 @@
 //! happens here is felt by workers or by the control thread. It ends when the control thread drops its inbox.
 
 use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -24,8 +26,8 @@ use tokio::time::{MissedTickBehavior, sleep, timeout};
 use super::answer::Answer;
 use super::{View, collect, endpoints};
 use crate::limits::{
-    ADMIN_BODY_MAX, ADMIN_CONNECTION_LIFE, ADMIN_CONNECTIONS, ADMIN_EXIT, ADMIN_LAST_ANSWER, ADMIN_STALL,
-    HEADERS_MAX, READ_BUFFER_MAX, STATUS_EVERY,
+    ADMIN_BODY_MAX, ADMIN_CONNECTION_LIFE, ADMIN_CONNECTIONS, ADMIN_EXIT, ADMIN_FIRST_REQUEST,
+    ADMIN_LAST_ANSWER, ADMIN_STALL, HEADERS_MAX, READ_BUFFER_MAX, STATUS_EVERY,
 };
 use crate::stats::HttpStats;
 use crate::tls::Stream;
@@ -88,7 +90,11 @@ async fn connection(stream: TcpStream, view: Arc<View>, _place: OwnedSemaphorePe
     }
     let open = Open::begin(&view.stats.admin);
     let Some(stream) = secure(stream, &view).await else { return };
-    let service = service_fn(|request| counted(&view, request));
+    let asked = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        asked.store(true, Relaxed);
+        counted(&view, request)
+    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(ADMIN_STALL)
@@ -99,10 +105,22 @@ async fn connection(stream: TcpStream, view: Arc<View>, _place: OwnedSemaphorePe
         ended = &mut serving => ended,
         () = last_call(&view) => {
             open.closed_here.store(true, Relaxed);
+            let first = poll_fn(|cx| match serving.as_mut().poll(cx) {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                Poll::Pending if asked.load(Relaxed) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            if let Ok(Some(ended)) = timeout(ADMIN_FIRST_REQUEST, first).await {
+                return say(ended);
+            }
             serving.as_mut().graceful_shutdown();
             timeout(ADMIN_LAST_ANSWER, serving).await.unwrap_or(Ok(()))
         }
     };
+    say(ended);
+}
+
+fn say(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "admin connection");
     }

@@ -17,6 +17,9 @@ pub(crate) struct Serve {
     /// Configuration file: an Envoy bootstrap (v2 or v3) or the native form, YAML or JSON.
     #[arg(short = 'c', long, value_name = "FILE")]
     pub(crate) config_path: Option<PathBuf>,
+    /// Read the configuration file again when it changes, as at SIGHUP.
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// Configuration given inline; laid over the file, if there is one.
     #[arg(long, value_name = "YAML")]
     pub(crate) config_yaml: Option<String>,
@@ -147,6 +150,9 @@ impl Serve {
     pub(crate) fn contradiction(&self) -> Option<String> {
         if self.compat.enable_fine_grain_logging && self.component_log_level.is_some() {
             return Some("--component-log-level will not work with --enable-fine-grain-logging".to_owned());
+        }
+        if self.watch && self.config_path.is_none() {
+            return Some("--watch needs a configuration file (-c)".to_owned());
         }
         self.restart.contradiction()
     }

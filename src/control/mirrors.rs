@@ -113,6 +113,11 @@ impl Running {
         released.collect()
     }
 
+    /// Whether one before this one may still have copies for a mirror.
+    pub(super) fn waits(&self) -> bool {
+        self.0.iter().any(|mirror| mirror.after_another)
+    }
+
     /// No worker has clients any more: gives the backlogs free. Blocks for about half a second.
     pub(super) fn leave_backlogs(&mut self) {
         self.0.iter_mut().filter_map(|mirror| mirror.durable.take()).for_each(Durable::leave);

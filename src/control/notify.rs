@@ -9,6 +9,14 @@ pub(super) fn ready(took_over: bool) {
     tell(&format!("{main}READY=1"));
 }
 
+/// The configuration is read again; [`ready`] follows, whatever comes of it.
+pub(super) fn reloading() {
+    // What `Type=notify-reload` asks for.
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
+    tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+}
+
 /// This process ends.
 pub(super) fn stopping() {
     tell("STOPPING=1");

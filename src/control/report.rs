@@ -147,7 +147,6 @@ impl Reporter {
             let (received, copies) = (sums.sum(|m| m.received.get()), sums.outcomes_text());
             tracing::info!(mirror = mirror.name, received, copies, "the mirror's ledger");
         }
-        tracing::info!("exiting");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use config::model::{Config, Requests};
@@ -11,8 +11,9 @@ use http::HeaderValue;
 use tokio::sync::{mpsc, watch};
 
 use super::mirrors::{Around, Running};
+use super::reload::{Generations, Way, Wishes};
 use super::sockets::Sockets;
-use super::upgrade::line::Line;
+use super::upgrade::line::{Before, Line};
 use super::{Process, notify};
 use crate::access_log::writer::Writer;
 use crate::admin::{self, Command, View};
@@ -21,51 +22,53 @@ use crate::cluster::Members;
 use crate::cluster::breakers::Breakers;
 use crate::cluster::discovery::{self, Wanted};
 use crate::cluster::health;
+use crate::descriptors::{self, Room};
 use crate::lifecycle::{Generation, Lifecycle};
-use crate::log::Loggers;
+use crate::limits;
 use crate::mirror::send::pace::Pace;
 use crate::mirror::{Shared, order, own_address};
 use crate::server::accept::{Acceptors, Seat};
 use crate::signals::Signals;
 use crate::stats::Stats;
+use crate::stats::mirror::unix_ms;
 use crate::tls::Materials;
 use crate::tls::reload::{Published, Store, Wanted as Whose};
 use crate::worker::{self, Phase, Plan};
-use crate::{descriptors, limits};
 
-/// Starts everything. `None` where starting was all that was asked for.
+/// Starts everything. `None` where starting was all that was asked for. `way` leads to the configuration that is in force
+/// in this process, if there is one.
 pub(super) async fn start(
     config: Config,
-    flags: &Serve,
-    loggers: Loggers,
+    generations: &Arc<Generations>,
+    way: Option<Way>,
 ) -> anyhow::Result<Option<Process>> {
+    let flags = &*generations.flags;
     let signals = Signals::listen()?;
-    let room = descriptors::plan(&config, flags.workers())?;
-    let mut line = Line::join(&flags.restart).await?;
-    let sockets = Sockets::open(&config, line.sockets()?)?;
-    let listening = sockets.addresses()?;
-    let common = Common::new(config, flags.workers(), line.generation).await?;
+    let Prepared { older, room, mut line, sockets, listening, common } =
+        prepare(config, generations, way).await?;
     if flags.mode == Mode::InitOnly {
         tracing::info!("initialized; exiting, as --mode init_only asks for");
         return Ok(None);
     }
+    let before = line.before();
     let (phase, phases) = watch::channel(Phase::Serving);
     let (stop_accepting, stop) = watch::channel(false);
     let (command, commands) = mpsc::channel(limits::CONTROL_INBOX);
-    let successors = line.open_door(&common.config, &sockets, &stop)?;
-    let view = common.view(&listening, flags, &loggers, command);
+    let (doorway, successors) = line.open_door(&common.config, &sockets, &stop)?;
+    let view = common.view(&listening, generations, command);
     let admin = sockets.admin.map(|listener| start_admin(listener, view, flags)).transpose()?;
     let logs = open_logs(&common, flags)?;
-    let Started { threads: workers, seats, mirrors } =
+    let Started { threads: workers, seats, mut mirrors } =
         start_workers(&common, &phases, &own_address(flags.prefers_v6()), line.awaited(), &logs)?;
     let Common { config, stats, lifecycle, .. } = common;
-    let acceptors = Acceptors::new(seats, &stats, room.client_connections, config.process.client_connections);
+    hear_wishes(&generations.wishes(), &config, &lifecycle, &mut mirrors);
+    let allowed = config.process.client_connections;
+    let acceptors = Acceptors::new(seats, &stats, older, room.client_connections, allowed);
     accept(acceptors, sockets.listeners, &stop)?;
-    let (took_over, news) = line.take_over(flags.restart.parent_shutdown_time()).await;
+    let news = line.take_over(flags.restart.parent_shutdown_time()).await;
     lifecycle.set_live();
-    stats.control.initialization.record(stats.started.elapsed());
     announce(&config, &listening, flags.workers());
-    notify::ready(took_over);
+    in_force(generations, before, &stats);
     Ok(Some(Process {
         config,
         stats,
@@ -77,14 +80,74 @@ pub(super) async fn start(
         admin,
         commands,
         signals,
-        loggers,
+        end: generations.end.subscribe(),
+        generations: Arc::clone(generations),
         logs,
         drain_time: flags.drain_time(),
+        doorway: Some(doorway),
         successors,
         news,
-        after_another: took_over,
+        before,
         backlogs_free: false,
     }))
+}
+
+/// What is there before anything runs.
+struct Prepared {
+    /// Configurations that have not ended.
+    older: Vec<Weak<Stats>>,
+    room: Room,
+    line: Line,
+    sockets: Sockets,
+    listening: Vec<SocketAddr>,
+    common: Common,
+}
+
+async fn prepare(
+    config: Config,
+    generations: &Arc<Generations>,
+    way: Option<Way>,
+) -> anyhow::Result<Prepared> {
+    let flags = &*generations.flags;
+    let room = descriptors::plan(&config, flags.workers())?;
+    let mut line = match way {
+        Some(way) => Line::within(&flags.restart, way).await?,
+        None => Line::join(&flags.restart).await?,
+    };
+    let sockets = Sockets::open(&config, line.sockets()?)?;
+    let listening = sockets.addresses()?;
+    let older = generations.before();
+    let common = Common::new(config, generations, line.generation).await?;
+    if line.before() == Before::Configuration {
+        // The process is: a probe of its readiness must not meet a gap.
+        common.lifecycle.set_live();
+    }
+    Ok(Prepared { older, room, line, sockets, listening, common })
+}
+
+/// What an operator has asked for outlives a reload.
+fn hear_wishes(wishes: &Wishes, config: &Config, lifecycle: &Lifecycle, mirrors: &mut Running) {
+    lifecycle.set_failing(wishes.failing);
+    for (index, mirror) in config.mirrors.iter().enumerate() {
+        if wishes.paused.contains(&mirror.name) {
+            tracing::info!(mirror = mirror.name, "it is still paused");
+            mirrors.hold(index, true);
+        }
+    }
+}
+
+/// Everything serves.
+fn in_force(generations: &Generations, before: Before, stats: &Stats) {
+    stats.control.initialization.record(stats.started.elapsed());
+    match before {
+        Before::Configuration => {
+            generations.reloads.count_applied(unix_ms());
+            generations.started();
+            tracing::info!(file = generations.flags.origin(), "the new configuration is in force");
+        }
+        Before::Nobody | Before::Process => generations.reloads.begin(unix_ms()),
+    }
+    notify::ready(before == Before::Process);
 }
 
 /// The labels that every metric gets: those of the command line, then those of the file. They live as long as the
@@ -114,8 +177,9 @@ struct Common {
 
 impl Common {
     /// Reads certificates, resolves names, and waits for the primaries'.
-    async fn new(config: Config, workers: usize, generation: Generation) -> anyhow::Result<Self> {
-        let stats = Arc::new(Stats::new(&config, workers));
+    async fn new(config: Config, generations: &Generations, generation: Generation) -> anyhow::Result<Self> {
+        let stats = Arc::new(Stats::new(&config, generations.flags.workers()));
+        generations.add(&stats);
         let config = Arc::new(config);
         let (certificates, failures) = Store::load(&config, Whose::All)?;
         tokio::spawn(failures.tell());
@@ -135,10 +199,10 @@ impl Common {
     fn view(
         &self,
         listening: &[SocketAddr],
-        flags: &Serve,
-        loggers: &Loggers,
+        generations: &Generations,
         commands: mpsc::Sender<Command>,
     ) -> View {
+        let flags = &generations.flags;
         View {
             config: Arc::clone(&self.config),
             stats: Arc::clone(&self.stats),
@@ -153,7 +217,8 @@ impl Common {
             watch: Arc::default(),
             options: flags.report(),
             tags: tags(flags, &self.config),
-            loggers: loggers.clone(),
+            loggers: generations.loggers.clone(),
+            reloads: Arc::clone(&generations.reloads),
             generation: self.generation,
             commands,
         }

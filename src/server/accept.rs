@@ -6,8 +6,8 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use config::model::ListenerSocket;
@@ -78,6 +78,8 @@ fn listen(socket: &Socket, options: &ListenerSocket) -> io::Result<()> {
 pub(crate) struct Acceptors {
     seats: Vec<Seat>,
     stats: Arc<Stats>,
+    /// Of configurations that are not done with their clients.
+    before: Vec<Weak<Stats>>,
     /// Client connections at the same time, process-wide.
     connections_max: u64,
     /// The configured bound, if there is one. What is beyond it is closed.
@@ -85,10 +87,12 @@ pub(crate) struct Acceptors {
 }
 
 impl Acceptors {
-    /// `connections_max`: what descriptors allow. `allowed`: what the configuration does.
+    /// `before`: configurations that are not done with their clients. `connections_max`: what descriptors allow.
+    /// `allowed`: what the configuration does.
     pub(crate) fn new(
         seats: Vec<Seat>,
         stats: &Arc<Stats>,
+        before: Vec<Weak<Stats>>,
         connections_max: u64,
         allowed: Option<u64>,
     ) -> Self {
@@ -99,7 +103,7 @@ impl Acceptors {
                 "open files allow fewer client connections than configured"
             );
         }
-        Self { seats, stats: Arc::clone(stats), connections_max, allowed }
+        Self { seats, stats: Arc::clone(stats), before, connections_max, allowed }
     }
 
     /// Accepts on one listener until told to stop, then closes it.
@@ -145,12 +149,14 @@ impl Acceptors {
     }
 
     fn open_connections(&self) -> u64 {
+        let before = self.before.iter().filter_map(Weak::upgrade);
+        let before: u64 =
+            before.flat_map(|stats| stats.workers.clone()).map(|worker| worker.connections()).sum();
         let in_seats = self.seats.iter().zip(&self.stats.workers).map(|(seat, worker)| {
             let taken: u64 = worker.http.iter().map(|http| http.cx_total.get()).sum();
-            let open: u64 = worker.http.iter().map(|http| http.cx_active.get()).sum();
-            open + seat.handed.load(Relaxed).saturating_sub(taken)
+            worker.connections() + seat.handed.load(Relaxed).saturating_sub(taken)
         });
-        in_seats.sum()
+        before + in_seats.sum::<u64>()
     }
 
     /// To the worker with least to do, counting what is still in its inbox.

@@ -12,6 +12,7 @@ pub(crate) mod histogram;
 pub(crate) mod host;
 pub(crate) mod mirror;
 pub(crate) mod pairs;
+pub(crate) mod reloads;
 pub(crate) mod sums;
 pub(crate) mod tenants;
 pub(crate) mod tls;
@@ -95,6 +96,11 @@ impl WorkerStats {
             clusters: config.clusters.iter().map(|_| ClusterStats::default()).collect(),
             mirrors: config.mirrors.iter().map(|_| MirrorStats::default()).collect(),
         }
+    }
+
+    /// Open client connections.
+    pub(crate) fn connections(&self) -> u64 {
+        self.http.iter().map(|http| http.cx_active.get()).sum()
     }
 
     /// How busy this worker is: open client connections plus requests in progress.

@@ -1,7 +1,6 @@
 //! Reading certificates and keys, and noticing that they have changed.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -14,24 +13,6 @@ use rustls::sign::CertifiedKey;
 
 /// A file of certificates may not be larger: the system's bundle of all CAs has 200 KiB.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-
-/// What a file was when it was looked at: whether it is another one, or was written since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Seen {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-}
-
-impl Seen {
-    /// Follows links, so that swapping one (as Kubernetes does) is seen. A file that is gone is seen as nothing.
-    pub(super) fn look(path: &Path) -> Self {
-        let Ok(data) = std::fs::metadata(path) else { return Self::default() };
-        let modified = (data.mtime(), data.mtime_nsec());
-        Self { device: data.dev(), inode: data.ino(), bytes: data.len(), modified }
-    }
-}
 
 /// The files that data sources name.
 pub(super) fn files<'a>(sources: impl Iterator<Item = &'a DataSource>) -> Vec<PathBuf> {

@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::client::Failure;
 use super::describe::{self, Context};
-use super::load::Seen;
 use super::{Client, Materials, Server, load};
+use crate::files::Seen;
 use crate::limits;
 use crate::stats::Stats;
 

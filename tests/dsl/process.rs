@@ -39,6 +39,17 @@ impl Process {
         self.child.id()
     }
 
+    /// Replaces the content of one of its files by another file of the name, as editors and Kubernetes do.
+    pub(crate) fn rewrite(&self, name: &str, text: &str) {
+        let new = self.dir.write(&format!("{name}.new"), text);
+        std::fs::rename(new, self.dir.path().join(name)).expect("own folder is writable");
+    }
+
+    /// How often its log has these words.
+    pub(crate) fn said(&self, words: &str) -> usize {
+        self.stderr().matches(words).count()
+    }
+
     /// Its log.
     pub(crate) fn stderr(&self) -> String {
         let bytes = std::fs::read(self.dir.path().join("stderr")).unwrap_or_default();
@@ -68,6 +79,11 @@ impl Process {
         let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("a Linux process");
         let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("VmRSS: N kB");
         kib * 1024
+    }
+
+    /// Threads.
+    pub(crate) fn threads(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("it runs").count()
     }
 
     /// Open file descriptors.

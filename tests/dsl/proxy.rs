@@ -111,9 +111,15 @@ impl Proxy {
     /// Starts ours with flags only, which name the two addresses.
     pub(crate) async fn on_flags(flags: impl FnOnce(SocketAddr, SocketAddr) -> Vec<String>) -> Self {
         let ports = [Port::reserve(), Port::reserve()];
+        let flags = flags(ports[0].address(), ports[1].address());
+        Self::on(ports, flags).await
+    }
+
+    /// Starts ours with flags only, which lead to these two ports.
+    pub(crate) async fn on(ports: [Port; 2], flags: impl IntoIterator<Item = String>) -> Self {
         let (listen, admin) = (ports[0].address(), ports[1].address());
         let mut command = Program::MimirMirror.command();
-        command.args(flags(listen, admin));
+        command.args(flags);
         let process = Process::spawn("proxy", command, Dir::new("proxy"));
         let mut proxy = Self { process, listen, admin, _ports: ports };
         proxy.ready().await;

@@ -13,25 +13,25 @@ use crate::dsl::proxy::Program;
 use crate::dsl::{Client, Clusters, Config, Proxy, Receiver, Request, Treatment, until};
 
 /// A base id of this test's own.
-pub(super) fn base_id() -> String {
+pub(crate) fn base_id() -> String {
     static USED: AtomicUsize = AtomicUsize::new(0);
     let own = USED.fetch_add(1, Ordering::Relaxed);
     (std::process::id() as usize * 64 + own).to_string()
 }
 
 /// A line of processes with one base id.
-pub(super) struct Line {
-    pub(super) base_id: String,
-    pub(super) epoch: u32,
+pub(crate) struct Line {
+    pub(crate) base_id: String,
+    pub(crate) epoch: u32,
 }
 
 impl Line {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { base_id: base_id(), epoch: 0 }
     }
 
     /// A new line and its first process, on this file.
-    pub(super) async fn first(config: &Config) -> (Self, Proxy) {
+    pub(crate) async fn first(config: &Config) -> (Self, Proxy) {
         let line = Self::new();
         let flags = line.flags();
         let flags: Vec<_> = flags.iter().map(String::as_str).collect();
@@ -40,7 +40,7 @@ impl Line {
     }
 
     /// A new line whose first process stands between a prompt primary and this secondary.
-    pub(super) async fn between_clusters(
+    pub(crate) async fn between_clusters(
         secondary: Receiver,
         settings: &[(&'static str, &str)],
     ) -> (Self, Clusters) {
@@ -52,19 +52,19 @@ impl Line {
         (line, clusters)
     }
 
-    pub(super) fn flags(&self) -> Vec<String> {
+    pub(crate) fn flags(&self) -> Vec<String> {
         let flags = ["--base-id", &self.base_id, "--log-format", "json", "--restart-epoch"];
         flags.into_iter().map(str::to_owned).chain([self.epoch.to_string()]).collect()
     }
 
     /// Starts the next process beside the running one.
-    pub(super) fn next(&mut self, proxy: &Proxy, config: &Config, more: &[&str]) -> Process {
+    pub(crate) fn next(&mut self, proxy: &Proxy, config: &Config, more: &[&str]) -> Process {
         self.epoch += 1;
         self.spawn(&config.text(proxy.listen, proxy.admin), more)
     }
 
     /// Starts a process of the present epoch on a file of this text.
-    pub(super) fn spawn(&self, text: &str, more: &[&str]) -> Process {
+    pub(crate) fn spawn(&self, text: &str, more: &[&str]) -> Process {
         let dir = Dir::new("successor");
         let file = dir.write("config.yaml", text);
         let mut command: Command = Program::MimirMirror.command();
@@ -73,7 +73,7 @@ impl Line {
     }
 
     /// Lets the next process take over. Returns the old one, which may still be running.
-    pub(super) async fn upgrade(&mut self, proxy: &mut Proxy, config: &Config, more: &[&str]) -> Process {
+    pub(crate) async fn upgrade(&mut self, proxy: &mut Proxy, config: &Config, more: &[&str]) -> Process {
         let mut new = self.next(proxy, config, more);
         until("the new process' admin", async || {
             assert!(new.ended().is_none(), "it ended: {}", new.stderr());
@@ -85,7 +85,7 @@ impl Line {
 }
 
 /// The epoch of the process that answers at the admin's address; nothing while it changes hands.
-pub(super) async fn epoch(proxy: &Proxy) -> Option<u64> {
+pub(crate) async fn epoch(proxy: &Proxy) -> Option<u64> {
     let mut client = Client::try_connect(proxy.admin).await?;
     let request = Request::get("/server_info").header("connection", "close").bytes();
     let (answer, _) = client.attempt(&request).await;
@@ -94,22 +94,29 @@ pub(super) async fn epoch(proxy: &Proxy) -> Option<u64> {
 }
 
 /// What the log of an ended process says about its mirror: copies received, and each outcome's number.
-pub(super) fn ledger(process: &Process) -> (u64, String) {
+pub(crate) fn ledger(process: &Process) -> (u64, String) {
+    ledgers(process).pop().expect("it has ended in order")
+}
+
+/// The same for each configuration that has ended.
+pub(crate) fn ledgers(process: &Process) -> Vec<(u64, String)> {
     let log = process.stderr();
-    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let line = lines.rfind(|line| line["message"] == "the mirror's ledger").expect("it has ended in order");
-    (line["received"].as_u64().unwrap(), line["copies"].as_str().unwrap().to_owned())
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let lines = lines.filter(|line| line["message"] == "the mirror's ledger");
+    lines
+        .map(|line| (line["received"].as_u64().unwrap(), line["copies"].as_str().unwrap().to_owned()))
+        .collect()
 }
 
 /// Sends one request after the other, each over a connection of its own, until told that it is enough.
-pub(super) struct Visitors {
+pub(crate) struct Visitors {
     enough: Arc<AtomicBool>,
     served: Arc<AtomicUsize>,
     running: tokio::task::JoinHandle<()>,
 }
 
 impl Visitors {
-    pub(super) fn start(to: SocketAddr) -> Self {
+    pub(crate) fn start(to: SocketAddr) -> Self {
         let (enough, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (stop, count) = (Arc::clone(&enough), Arc::clone(&served));
         let running = tokio::spawn(async move {
@@ -125,7 +132,7 @@ impl Visitors {
         Self { enough, served, running }
     }
 
-    pub(super) async fn finish(self) -> usize {
+    pub(crate) async fn finish(self) -> usize {
         self.enough.store(true, Ordering::SeqCst);
         self.running.await.expect("every visitor was served");
         self.served.load(Ordering::SeqCst)

@@ -18,6 +18,7 @@ mod http;
 mod listener;
 mod mirror;
 mod never;
+mod reloads;
 mod server;
 mod tls;
 
@@ -166,6 +167,7 @@ pub(crate) fn collect(view: &View) -> Metrics {
     cluster::collect(view, &mut metrics);
     mirror::collect(view, &mut metrics);
     tls::collect(view, &mut metrics);
+    reloads::collect(view, &mut metrics);
     server::collect(view, &mut metrics);
     files::collect(view, &mut metrics);
     never::process(&mut metrics);

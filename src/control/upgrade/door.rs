@@ -1,8 +1,10 @@
-//! The old process' side: it waits for a successor, shows what it has, and hears when the successor serves.
+//! The old side: it waits for a successor, shows what it has, and hears when the successor serves. That is another
+//! process, which comes to the named socket, or another configuration of this one, which comes through a [`Doorway`].
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -25,16 +27,39 @@ pub(crate) struct Offer {
     pub(crate) generation: Generation,
 }
 
-/// The new process, once it serves.
+/// The way in for the next configuration of this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Doorway {
+    /// The named socket, which belongs to whichever configuration is in force.
+    pub(super) bound: Option<Arc<Bound>>,
+    comers: mpsc::Sender<OwnedFd>,
+}
+
+impl Doorway {
+    /// Comes to the door with this end of a connection.
+    ///
+    /// # Errors
+    /// When the sockets are closed.
+    pub(crate) fn enter(&self, there: OwnedFd) -> io::Result<()> {
+        self.comers.try_send(there).map_err(|_| io::Error::other("the listeners are closed"))
+    }
+}
+
+/// The new process or configuration, once it serves.
 #[derive(Debug)]
 pub(crate) struct Successor {
     channel: Channel,
     pub(crate) pid: u64,
-    /// When this process has to be gone at the latest: the successor's `--parent-shutdown-time-s`.
+    /// When this side has to be gone at the latest: the successor's `--parent-shutdown-time-s`.
     pub(crate) longest: Duration,
 }
 
 impl Successor {
+    /// It is another configuration of this process.
+    pub(crate) fn is_within(&self) -> bool {
+        self.pid == u64::from(std::process::id())
+    }
+
     /// This process has no copies for the mirror any more, and will have none.
     pub(crate) async fn tell_quiet(&self, mirror: &str) {
         // A successor that is gone needs no news.
@@ -42,36 +67,60 @@ impl Successor {
     }
 }
 
-/// Waits for a successor, until the sockets are closed for another reason.
-pub(crate) async fn open(
-    bound: Bound,
+/// Opens the door, until the sockets are closed for another reason than a successor.
+///
+/// # Errors
+/// When the named socket cannot be used.
+pub(crate) fn open(
+    bound: Option<Arc<Bound>>,
     offer: Offer,
     mut stop: watch::Receiver<bool>,
-    successors: mpsc::Sender<Successor>,
-) {
-    let stopped = async { stop.wait_for(|stop| *stop).await.is_ok() };
-    tokio::select! {
-        _ = stopped => {}
-        successor = wait(&bound, &offer) => match successor {
-            Ok(successor) => {
-                let _ = successors.send(successor).await;
+) -> io::Result<(Doorway, mpsc::Receiver<Successor>)> {
+    let (comers, come) = mpsc::channel(1);
+    let (successors, heard) = mpsc::channel(1);
+    let named = bound.as_ref().map(|bound| UnixListener::from_std(bound.socket.try_clone()?.into()));
+    let named = named.transpose()?;
+    let kept = bound.clone();
+    tokio::spawn(async move {
+        let stopped = async { stop.wait_for(|stop| *stop).await.is_ok() };
+        tokio::select! {
+            _ = stopped => {}
+            successor = wait(named.as_ref(), come, &offer) => match successor {
+                Ok(successor) => drop(successors.send(successor).await),
+                Err(error) => tracing::error!(%error, "this process cannot be followed by another"),
+            },
+        }
+        drop(kept);
+    });
+    Ok((Doorway { bound, comers }, heard))
+}
+
+async fn wait(
+    named: Option<&UnixListener>,
+    mut come: mpsc::Receiver<OwnedFd>,
+    offer: &Offer,
+) -> io::Result<Successor> {
+    loop {
+        let (peer, within) = tokio::select! {
+            Some(peer) = come.recv() => (peer, true),
+            peer = accept(named) => (peer?, false),
+        };
+        match serve(peer, offer).await {
+            Ok(successor) => return Ok(successor),
+            // Whoever started it says why it ended.
+            Err(error) if within => tracing::debug!(%error, "a new configuration has not taken over"),
+            Err(error) => {
+                tracing::warn!(%error, "a new process came and has not taken over; this one goes on");
             }
-            Err(error) => tracing::error!(%error, "this process cannot be followed by another"),
-        },
+        }
     }
 }
 
-async fn wait(bound: &Bound, offer: &Offer) -> io::Result<Successor> {
-    let door = UnixListener::from_std(bound.socket.try_clone()?.into())?;
-    loop {
-        let (peer, _) = door.accept().await?;
-        let peer = OwnedFd::from(peer.into_std()?);
-        match serve(peer, offer).await {
-            Ok(successor) => return Ok(successor),
-            Err(error) => {
-                tracing::warn!(%error, "a new process came and has not taken over; this one goes on")
-            }
-        }
+/// The next process; none ever comes where there is no named socket.
+async fn accept(named: Option<&UnixListener>) -> io::Result<OwnedFd> {
+    match named {
+        Some(named) => Ok(named.accept().await?.0.into_std()?.into()),
+        None => std::future::pending().await,
     }
 }
 
@@ -94,7 +143,9 @@ async fn serve(peer: OwnedFd, offer: &Offer) -> io::Result<Successor> {
     let Generation { number, first_start_ms, .. } = offer.generation;
     let all = json!({"mirrors": offer.mirrors, "generation": number, "first_start_ms": first_start_ms});
     channel.send(&all, &[]).await?;
-    tracing::info!(pid, sockets = offer.sockets.len(), "a new process has the sockets and starts");
+    if pid != u64::from(std::process::id()) {
+        tracing::info!(pid, sockets = offer.sockets.len(), "a new process has the sockets and starts");
+    }
     let ready = said(channel.receive().await?)?;
     let longest = ready.get("longest_ms").and_then(Value::as_u64);
     let longest = Duration::from_millis(longest.ok_or_else(|| io::Error::other("it makes no sense"))?);

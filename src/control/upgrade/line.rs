@@ -1,4 +1,5 @@
-//! The place of this process in its line: what it takes from the one before, and the door for the one after.
+//! The place in a line of processes and their configurations: what is taken from the one before, and the door for the
+//! one after.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +8,11 @@ use config::model::Config;
 use tokio::sync::{mpsc, watch};
 
 use super::address::{Address, Bound};
-use super::door::{self, Offer, Successor};
+use super::channel::Channel;
+use super::door::{self, Doorway, Offer, Successor};
 use super::successor::{self, News, Predecessor};
 use crate::cli::HotRestart;
+use crate::control::reload::Way;
 use crate::control::sockets::{self, Sockets};
 use crate::lifecycle::Generation;
 use crate::stats::mirror::unix_ms;
@@ -24,9 +27,30 @@ const NEWS: usize = 64;
 pub(in crate::control) struct Line {
     pub(in crate::control) generation: Generation,
     /// Where the next process comes to.
-    door: Option<Bound>,
+    door: Option<Arc<Bound>>,
     predecessor: Option<Predecessor>,
+    /// That is another configuration of this process.
+    within: bool,
     sockets: successor::Sockets,
+}
+
+/// Who was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::control) enum Before {
+    Nobody,
+    Process,
+    /// Another configuration of this process.
+    Configuration,
+}
+
+impl Before {
+    /// For the log.
+    pub(in crate::control) fn name(self) -> &'static str {
+        match self {
+            Self::Nobody | Self::Process => "process",
+            Self::Configuration => "configuration",
+        }
+    }
 }
 
 impl Line {
@@ -37,7 +61,8 @@ impl Line {
     pub(in crate::control) async fn join(flags: &HotRestart) -> anyhow::Result<Self> {
         let first =
             Generation { followed: false, epoch: flags.epoch(), number: 1, first_start_ms: unix_ms() };
-        let mut line = Self { generation: first, door: None, predecessor: None, sockets: Vec::new() };
+        let mut line =
+            Self { generation: first, door: None, predecessor: None, within: false, sockets: Vec::new() };
         if flags.disable_hot_restart {
             return Ok(line);
         }
@@ -54,43 +79,69 @@ impl Line {
         {
             tracing::error!(path = %path.display(), %error, "cannot write the base id to the file");
         }
-        line.door = Some(bound);
+        line.door = Some(Arc::new(bound));
         line.generation.followed = true;
         let own = address(flags, base_id);
         let inherited = successor::inherit(&own, flags.skip_hot_restart_on_no_parent).await?;
         if let Some((sockets, predecessor)) = inherited {
             tracing::info!(sockets = sockets.len(), "taking over from the process before this one");
-            line.generation.number = predecessor.generation.saturating_add(1);
-            line.generation.first_start_ms = predecessor.first_start_ms;
-            (line.sockets, line.predecessor) = (sockets, Some(predecessor));
+            line.follow(sockets, predecessor);
         }
         Ok(line)
     }
 
-    /// Sockets that others have bound: the process before this one, or systemd.
+    /// Takes the sockets of the configuration in force, of this same process.
+    ///
+    /// # Errors
+    /// When it ends meanwhile.
+    pub(in crate::control) async fn within(flags: &HotRestart, way: Way) -> anyhow::Result<Self> {
+        let (here, doorway) = way;
+        let (sockets, predecessor) = successor::take(Channel::new(here)?).await?;
+        let door = doorway.bound;
+        let generation =
+            Generation { followed: door.is_some(), epoch: flags.epoch(), number: 1, first_start_ms: 0 };
+        let mut line = Self { generation, door, predecessor: None, within: true, sockets: Vec::new() };
+        line.follow(sockets, predecessor);
+        Ok(line)
+    }
+
+    fn follow(&mut self, sockets: successor::Sockets, predecessor: Predecessor) {
+        self.generation.number = predecessor.generation.saturating_add(1);
+        self.generation.first_start_ms = predecessor.first_start_ms;
+        (self.sockets, self.predecessor) = (sockets, Some(predecessor));
+    }
+
+    /// Who was before.
+    pub(in crate::control) fn before(&self) -> Before {
+        match (&self.predecessor, self.within) {
+            (None, _) => Before::Nobody,
+            (Some(_), false) => Before::Process,
+            (Some(_), true) => Before::Configuration,
+        }
+    }
+
+    /// Sockets that others have bound: the one before, or systemd, whose are taken once in the life of the process.
     pub(in crate::control) fn sockets(&mut self) -> anyhow::Result<successor::Sockets> {
         let mut passed = std::mem::take(&mut self.sockets);
-        passed.extend(sockets::from_systemd()?);
+        if !self.within {
+            passed.extend(sockets::from_systemd()?);
+        }
         Ok(passed)
     }
 
-    /// Lets the next process come, from now on.
+    /// Lets the next one come, from now on.
     pub(in crate::control) fn open_door(
         &mut self,
         config: &Arc<Config>,
         sockets: &Sockets,
         stop: &watch::Receiver<bool>,
-    ) -> std::io::Result<mpsc::Receiver<Successor>> {
-        let (successors, heard) = mpsc::channel(1);
-        if let Some(bound) = self.door.take() {
-            let offer = Offer {
-                sockets: sockets.copies(config)?,
-                mirrors: config.mirrors.iter().map(|mirror| mirror.name.clone()).collect(),
-                generation: self.generation,
-            };
-            tokio::spawn(door::open(bound, offer, stop.clone(), successors));
-        }
-        Ok(heard)
+    ) -> std::io::Result<(Doorway, mpsc::Receiver<Successor>)> {
+        let offer = Offer {
+            sockets: sockets.copies(config)?,
+            mirrors: config.mirrors.iter().map(|mirror| mirror.name.clone()).collect(),
+            generation: self.generation,
+        };
+        door::open(self.door.take(), offer, stop.clone())
     }
 
     /// Mirrors that the process before this one has earlier copies for.
@@ -98,15 +149,14 @@ impl Line {
         self.predecessor.as_ref().map_or(&[], |predecessor| &predecessor.mirrors)
     }
 
-    /// This process accepts: the one before it may go. What it says comes through the channel.
-    pub(in crate::control) async fn take_over(self, longest: Duration) -> (bool, mpsc::Receiver<News>) {
+    /// This one accepts: the one before may go. What that says comes through the channel.
+    pub(in crate::control) async fn take_over(self, longest: Duration) -> mpsc::Receiver<News> {
         let (news, heard) = mpsc::channel(NEWS);
-        let took_over = self.predecessor.is_some();
         if let Some(predecessor) = self.predecessor {
             predecessor.dismiss(longest).await;
             tokio::spawn(predecessor.follow(news));
         }
-        (took_over, heard)
+        heard
     }
 }
 

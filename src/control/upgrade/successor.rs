@@ -1,4 +1,4 @@
-//! The new process' side: it takes the old one's sockets, and learns when the old one has no more copies.
+//! The new side: it takes the old one's sockets, and learns when the old one has no more copies.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +15,7 @@ use super::channel::Channel;
 use super::{VERSION, same_user};
 use crate::limits::HANDSHAKE;
 
-/// The process before this one.
+/// The process or configuration before this one.
 #[derive(Debug)]
 pub(crate) struct Predecessor {
     channel: Channel,
@@ -65,7 +65,7 @@ pub(crate) async fn inherit(own: &Address, alone: bool) -> anyhow::Result<Option
     taken.map(Some).with_context(|| format!("cannot take over from the process at {address}"))
 }
 
-async fn take(channel: Channel) -> io::Result<(Sockets, Predecessor)> {
+pub(super) async fn take(channel: Channel) -> io::Result<(Sockets, Predecessor)> {
     channel.send(&json!({"version": VERSION, "pid": std::process::id()}), &[]).await?;
     let mut sockets = Vec::new();
     loop {
