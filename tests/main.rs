@@ -85,6 +85,7 @@ mod routing;
 mod secrets;
 mod soak;
 mod soak_random;
+mod starved;
 mod status;
 mod status_page;
 mod tls;
