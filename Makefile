@@ -22,12 +22,13 @@ deny: # dependencies against the advisory database too (fetched from GitHub)
 bench: # against Envoy, nginx and a floor, half an hour; writes docs/benchmarks.md
 	cargo xtask bench
 
-fuzz: # two minutes for each target; needs a nightly compiler and cargo-fuzz, which nothing else here does
+FUZZ_SECONDS ?= 120
+fuzz: # two minutes (FUZZ_SECONDS) for each target; needs a nightly compiler and cargo-fuzz, which nothing else here does
 	mkdir -p target/corpus/configuration && cp tests/corpus/*.yaml examples/*.yaml target/corpus/configuration
 	for target in admin answer backlog configuration remote_write request_head routing; do \
 		mkdir -p target/corpus/$$target fuzz/corpus/$$target; \
 		cargo +nightly fuzz run $$target target/corpus/$$target fuzz/corpus/$$target -- \
-			-max_total_time=120 -timeout=10 -rss_limit_mb=2048 || exit 1; \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 || exit 1; \
 	done
 
 deb: # a Debian package with a confined systemd unit, in target/debian

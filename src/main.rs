@@ -46,7 +46,6 @@ mod status;
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser;
 
@@ -98,6 +97,7 @@ fn serve(flags: Serve) -> ExitCode {
     if let Some(contradiction) = flags.contradiction() {
         return fail(&format!("error: {contradiction}"));
     }
+    let watch = flags.config_path.clone().filter(|_| flags.watch).map(control::Watch::new);
     let config = match flags.load() {
         Ok(config) => config,
         Err(error) => return fail(&format!("error initializing configuration '{origin}': {error}")),
@@ -115,7 +115,7 @@ fn serve(flags: Serve) -> ExitCode {
         Ok(loggers) => loggers,
         Err(error) => return fail(&format!("Failed to open log-file '{}': {error}", flags.log_file())),
     };
-    match control::run(Arc::new(flags), config, loggers) {
+    match control::run(flags, config, watch, loggers) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -30,6 +30,7 @@ use crate::signals::{Heard, Signals};
 use crate::stats::Stats;
 use crate::worker::Phase;
 use mirrors::Running;
+pub(crate) use reload::Watch;
 use reload::{End, Generations, Way};
 use upgrade::door::{Doorway, Successor};
 use upgrade::line::Before;
@@ -38,12 +39,17 @@ use upgrade::successor::News;
 /// How often it is looked whether the configuration file has changed, if it is watched.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Runs the proxy until it is told to stop.
-pub(crate) fn run(flags: Arc<Serve>, config: Config, loggers: Loggers) -> anyhow::Result<()> {
+/// Runs the proxy on this configuration until it is told to stop. `watch` has looked at its file before it was read.
+pub(crate) fn run(
+    flags: Serve,
+    config: Config,
+    watch: Option<Watch>,
+    loggers: Loggers,
+) -> anyhow::Result<()> {
     for (flag, why) in flags.compat.notes() {
         tracing::info!(flag, why, "accepted, and changes nothing");
     }
-    let (generations, ended) = Generations::new(flags, loggers);
+    let (generations, ended) = Generations::new(flags, watch, loggers);
     run_generation(config, &generations, None)?;
     drop(generations);
     // Another configuration may be in force by now, or an older one not be done yet.
@@ -166,9 +172,8 @@ impl Process {
 
 /// Looks whether the configuration file has changed.
 async fn look_again_and_again(generations: Arc<Generations>) {
-    let mut interval = tokio::time::interval(LOOK);
     loop {
-        interval.tick().await;
+        tokio::time::sleep(LOOK).await;
         let generations = Arc::clone(&generations);
         let _ = tokio::task::spawn_blocking(move || generations.look()).await;
     }

@@ -42,7 +42,7 @@ pub(super) async fn start(
     generations: &Arc<Generations>,
     way: Option<Way>,
 ) -> anyhow::Result<Option<Process>> {
-    let flags = &*generations.flags;
+    let flags = &generations.flags;
     let signals = Signals::listen()?;
     let Prepared { older, room, mut line, sockets, listening, common } =
         prepare(config, generations, way).await?;
@@ -108,7 +108,7 @@ async fn prepare(
     generations: &Arc<Generations>,
     way: Option<Way>,
 ) -> anyhow::Result<Prepared> {
-    let flags = &*generations.flags;
+    let flags = &generations.flags;
     let room = descriptors::plan(&config, flags.workers())?;
     let mut line = match way {
         Some(way) => Line::within(&flags.restart, way).await?,

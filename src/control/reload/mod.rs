@@ -19,7 +19,8 @@ use crate::cli::Serve;
 use crate::log::Loggers;
 use crate::stats::Stats;
 use crate::stats::reloads::Reloads;
-use watch::Watch;
+
+pub(crate) use watch::Watch;
 
 pub(super) use begin::{Way, begin};
 
@@ -29,7 +30,7 @@ const MOST: usize = 4;
 /// What the generations of one process share.
 #[derive(Debug)]
 pub(super) struct Generations {
-    pub(super) flags: Arc<Serve>,
+    pub(super) flags: Serve,
     pub(super) loggers: Loggers,
     pub(super) reloads: Arc<Reloads>,
     /// How the process ends. Older generations follow the one in force, which hears signals and commands.
@@ -86,16 +87,14 @@ impl Ended {
 }
 
 impl Generations {
-    /// Made before the configuration is read, so that a change meanwhile is noticed.
-    pub(super) fn new(flags: Arc<Serve>, loggers: Loggers) -> (Arc<Self>, Ended) {
+    pub(super) fn new(flags: Serve, watch: Option<Watch>, loggers: Loggers) -> (Arc<Self>, Ended) {
         let (open, ended) = mpsc::channel();
-        let path = flags.config_path.clone().filter(|_| flags.watch);
         let generations = Self {
             flags,
             loggers,
             reloads: Arc::default(),
             end: told::Sender::new(End::No),
-            watched: path.map(|path| Mutex::new(Watch::new(path))),
+            watched: watch.map(Mutex::new),
             wanted: AtomicBool::new(false),
             starting: AtomicBool::new(false),
             counters: Mutex::default(),

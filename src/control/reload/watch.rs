@@ -8,7 +8,7 @@ use crate::files::Seen;
 
 /// The file as it was when it was last read.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     path: PathBuf,
     seen: Seen,
     content: u64,
@@ -18,7 +18,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Takes the file as it is now. It may be read after this: a change in between is seen at the next look.
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { seen: Seen::look(&path), content: hash(&path), path, changing: None }
     }
 
