@@ -19,12 +19,13 @@ async fn reloads(proxy: &Proxy, result: &str) -> u64 {
     proxy.metrics().await.sum("mimir_mirror_config_reloads_total", &[("result", result)])
 }
 
-/// Asks for a reload, and waits until the configuration of the file is in force.
+/// Asks for a reload, and waits until the configuration of the file is in force and the one before knows.
 async fn reload(proxy: &Proxy) {
-    let before = reloads(proxy, "applied").await;
+    let (applied, told) = (reloads(proxy, "applied").await, "another configuration has taken over");
+    let before = proxy.process.said(told);
     proxy.process.signal("HUP");
     until("the new configuration in force", async || {
-        (reloads(proxy, "applied").await > before).then_some(())
+        (proxy.process.said(told) > before && reloads(proxy, "applied").await > applied).then_some(())
     })
     .await;
 }

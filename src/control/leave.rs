@@ -90,11 +90,11 @@ impl Process {
     /// the time that the other gives, or a second signal, what is left is given up.
     pub(super) async fn part(&mut self, successor: &Successor) {
         let follows = successor.is_within();
-        say_parting(successor);
         self.doorway = None;
         self.lifecycle.set_closing();
         self.stop_accepting.send_replace(true);
         self.phase.send_replace(Phase::Parting);
+        say_parting(successor);
         self.commands.close();
         let mut workers = Some(self.join_workers());
         let (started, mut look) = (Instant::now(), interval(LOOK));
