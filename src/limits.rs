@@ -113,6 +113,10 @@ pub(crate) const ORDER_CELLS: usize = 1024;
 pub(crate) const ORDER_FINGERPRINTS: usize = 2 << 20;
 /// A copy that waits longer than this for others makes reading their series worth it.
 pub(crate) const ORDER_WAIT: Duration = Duration::from_millis(25);
+/// Bodies read for a mirror since it last took a copy. Beyond, copies go by the cells' own rule: a mirror that hangs
+/// has no use for more. As many as the default of `max_connections`, so that a mirror which is merely far away has
+/// taken its first copies before reading stops.
+pub(crate) const ORDER_READ_AHEAD: usize = 256;
 /// Events that wait for the order thread. Beyond, it is told no more and copies go by the cells' own rule.
 pub(crate) const ORDER_EVENTS: usize = 8 << 10;
 /// Permits of the order thread that wait for one worker.

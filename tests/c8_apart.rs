@@ -1,6 +1,7 @@
 //! C8: who waits for whom. Copies that have nothing to do with each other do not wait for each other.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use crate::dsl::http1::Message;
 use crate::dsl::otlp::Collector;
@@ -50,6 +51,29 @@ async fn c8_copies_of_different_series_are_under_way_together() {
     clusters.secondary.has_begun(WRITERS).await;
     assert_eq!(clusters.secondary.ended(), 0);
     gate.open();
+    clusters.assert_same(WRITERS as u64).await;
+}
+
+/// Of a secondary that takes nothing, so many bodies are read and no more: the others wait for what went before. When it
+/// takes copies again they are read, though what they wait for still has no outcome.
+#[tokio::test]
+async fn c8_copies_for_a_secondary_that_hangs_are_read_when_it_takes_copies_again() {
+    const WRITERS: usize = 400;
+    const READ_AHEAD: usize = 256;
+    let (first, others) = (Gate::closed(), Gate::closed());
+    let gates = [first.clone(), others.clone()];
+    let primary = Receiver::treating(Treatment::prompt()).await;
+    let secondary = Receiver::scripted(move |_, n| Treatment::behind(&gates[n.min(1)])).await;
+    let clusters = Clusters::of(primary, secondary, &[("max_connections", "1000")], &[]).await;
+    let mut client = clusters.proxy.client().await;
+    in_turn(&mut client, (0..WRITERS).map(|n| Writer::new(n).batch(0))).await;
+    clusters.secondary.has_begun(READ_AHEAD).await;
+    // Far longer than it takes to read the rest.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(clusters.secondary.begun(), READ_AHEAD);
+    others.open();
+    clusters.secondary.has_ended(WRITERS - 1).await;
+    first.open();
     clusters.assert_same(WRITERS as u64).await;
 }
 

@@ -6,7 +6,7 @@ use super::Target;
 use super::budget::{One, Reservation};
 use super::ledger::{Outcome, Token};
 use super::order::ticket::Held;
-use super::send::{Attempt, Copy, Ends, Load};
+use super::send::{Attempt, Copy, Ends, Load, Meaning};
 
 /// Memory delivery: one attempt, whose end is the copy's outcome.
 #[derive(Debug)]
@@ -30,7 +30,9 @@ impl Load for Once {
 
     fn ended(copy: Copy<Self>, attempt: Attempt) {
         let Self { token, _place: place, target, .. } = copy.load;
+        let taken = attempt.meaning() == Meaning::Final;
         token.finish_with(attempt.outcome, attempt.status);
+        place.iter().filter(|_| taken).for_each(Held::taken);
         drop(place);
         // What stood behind it goes out in the same turn: on a busy worker the next one is long in coming.
         if let Some(target) = target.upgrade() {

@@ -185,17 +185,18 @@ impl Cells {
         number
     }
 
-    /// Returns the copies that may go now, each with the worker that holds it.
+    /// Returns the copies that may go now, each with the worker that holds it. `taken`: by the mirror.
     pub(super) fn leave(
         &self,
         key: Key,
         place: Place,
         kept: usize,
         number: Option<u64>,
+        taken: bool,
     ) -> Vec<(Place, usize)> {
         let mut cell = self.lock(key);
         cell.entries.try_remove(kept);
-        self.tell(&mut cell, || Event::Finish(key, place));
+        self.tell(&mut cell, || Event::Finish { key, place, taken });
         number.map(|number| cell.close(number)).unwrap_or_default()
     }
 

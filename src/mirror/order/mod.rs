@@ -10,7 +10,8 @@
 //!   then shares no series with it. With a mirror as fast as the primary that is nearly always so at once.
 //! - **Series read** ([`thread`], [`board`]): no earlier copy without an outcome carries one of its series. Only where
 //!   copies have waited some milliseconds does the order thread read what they carry and let go what may go; a
-//!   distant mirror so gets all the concurrency there is. When that thread is behind, the first rule goes on alone.
+//!   distant mirror so gets all the concurrency there is. When that thread is behind, or the mirror takes nothing for
+//!   which reading would be of use ([`queues`]), the first rule goes on alone.
 //!
 //! Remote write is told apart by its series. OTLP is told apart by the `job` and `instance` of its series, since the
 //! rest of their labels depends on the receiver's settings: all that one instance of a service writes goes in its
@@ -24,6 +25,7 @@ pub(crate) mod board;
 pub(crate) mod cell;
 pub(crate) mod crossing;
 mod queue;
+mod queues;
 mod sync;
 pub(crate) mod thread;
 pub(crate) mod ticket;
@@ -104,9 +106,23 @@ pub(crate) enum Event {
     /// The client of this copy may have been answered.
     Trail(Key, Place),
     /// The copy has its final outcome.
-    Finish(Key, Place),
+    Finish {
+        key: Key,
+        place: Place,
+        /// The mirror has taken it, or judged what is in it: the mirror does not hang.
+        taken: bool,
+    },
     /// Nothing waits any more: the cell is forgotten.
     Forget(Key),
+}
+
+impl Event {
+    /// Whose queue it is about.
+    fn key(&self) -> Key {
+        match *self {
+            Self::Enter(key, _) | Self::Trail(key, _) | Self::Finish { key, .. } | Self::Forget(key) => key,
+        }
+    }
 }
 
 /// Tells a worker that a copy may be sent now. It may come twice, once by each rule.

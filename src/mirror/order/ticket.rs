@@ -82,6 +82,8 @@ pub(crate) struct Ticket {
     kept: usize,
     /// Its number, once it trails.
     number: Cell<Option<u64>>,
+    /// The mirror has taken the copy.
+    taken: Cell<bool>,
     left: Cell<bool>,
 }
 
@@ -94,8 +96,8 @@ impl Ticket {
         entry: impl FnOnce(Place) -> Entry,
     ) -> (Rc<Self>, Way) {
         let (place, kept, way) = cells.enter(key, behind, entry);
-        let (number, left) = (Cell::new(None), Cell::new(false));
-        (Rc::new(Self { cells: Rc::clone(cells), key, place, kept, number, left }), way)
+        let (number, taken, left) = (Cell::new(None), Cell::new(false), Cell::new(false));
+        (Rc::new(Self { cells: Rc::clone(cells), key, place, kept, number, taken, left }), way)
     }
 
     pub(crate) fn key(&self) -> Key {
@@ -122,7 +124,8 @@ impl Ticket {
     /// The copy has its final outcome.
     fn leave(&self) {
         if !self.left.replace(true) {
-            let freed = self.cells.leave(self.key, self.place, self.kept, self.number.get());
+            let (number, taken) = (self.number.get(), self.taken.get());
+            let freed = self.cells.leave(self.key, self.place, self.kept, number, taken);
             self.cells.permit(self.key, freed);
         }
     }
@@ -131,6 +134,13 @@ impl Ticket {
 /// Held by the copy: when it goes, whatever the outcome, its place is left.
 #[derive(Debug)]
 pub(crate) struct Held(pub(crate) Rc<Ticket>);
+
+impl Held {
+    /// The mirror has taken the copy, or judged what is in it.
+    pub(crate) fn taken(&self) {
+        self.0.taken.set(true);
+    }
+}
 
 impl Drop for Held {
     fn drop(&mut self) {

@@ -34,7 +34,7 @@ pub struct Entry {
 pub enum Event {
     Enter(Key, Entry),
     Trail(Key, Place),
-    Finish(Key, Place),
+    Finish { key: Key, place: Place, taken: bool },
     Forget(Key),
 }
 

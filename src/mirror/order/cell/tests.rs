@@ -76,7 +76,7 @@ impl Rig {
         let told = std::iter::from_fn(|| self.events.try_recv().ok()).map(|event| match event {
             Event::Enter(_, entry) => format!("enter {}", entry.place.0),
             Event::Trail(_, place) => format!("trail {}", place.0),
-            Event::Finish(_, place) => format!("finish {}", place.0),
+            Event::Finish { place, .. } => format!("finish {}", place.0),
             Event::Forget(_) => "forget".to_owned(),
         });
         told.collect()
