@@ -55,10 +55,14 @@ mod format;
 mod deadline;
 #[path = "../../src/executor.rs"]
 mod executor;
+#[path = "../../src/files.rs"]
+mod files;
 #[path = "../../src/sockets.rs"]
 mod sockets;
 #[path = "../../src/stats/mod.rs"]
 mod stats;
+#[path = "../../src/terminal.rs"]
+mod terminal;
 #[path = "../../src/admin/mod.rs"]
 mod admin;
 #[path = "../../src/demo/mod.rs"]

@@ -65,6 +65,10 @@ pub(crate) fn lint() -> Result<()> {
     shell::run(&mut shell::cargo(&["fmt", "--all", "--check"]))?;
     tidy::run()?;
     shell::run(&mut shell::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    // Nothing else here builds what is fuzzed: it is a workspace of its own.
+    let fuzz =
+        ["check", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz", "--locked", "--quiet"];
+    shell::run(shell::cargo(&fuzz).env("RUSTFLAGS", "--cfg fuzzing"))?;
     let documentation = ["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"];
     shell::run(shell::cargo(&documentation).env("RUSTDOCFLAGS", "-D warnings"))?;
     cargo_deny(&["--workspace", "check", "licenses", "bans", "sources"])
