@@ -9,6 +9,10 @@ use std::time::Duration;
 /// samples, Prometheus' default batch, is 67 KB with its head: it is read in one piece, which measured 30 % less CPU
 /// than two pieces of a 64 KiB buffer.
 pub(crate) const READ_BUFFER_MAX: usize = 80 << 10;
+/// What the HTTP library's read buffer begins with. One read that fills it makes it grow.
+pub(crate) const READ_BUFFER_FIRST: usize = 8 << 10;
+/// Larger ones that a worker's client connections keep between their requests: 40 MiB.
+pub(crate) const READ_BUFFERS_KEPT: usize = 512;
 /// Body frames of at least this size are shared with the copy; smaller ones are gathered into buffers of their own,
 /// because a slice of a few bytes would pin a whole read buffer.
 pub(crate) const SHARED_FRAME_MIN: usize = 32 << 10;
@@ -59,6 +63,10 @@ pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 pub(crate) const PARTING_QUIET: Duration = Duration::from_secs(5);
 /// The same at the end of a process that none follows: nobody waits for it for long.
 pub(crate) const DRAINING_QUIET: Duration = Duration::from_secs(1);
+/// Requests that begin in one turn of a worker's loop, ...
+pub(crate) const REQUESTS_A_TURN: usize = 8;
+/// ... where it has more client connections than this.
+pub(crate) const UNTURNED_CONNECTIONS: usize = 64;
 /// A client's connection without a request for longer gives its buffers back.
 pub(crate) const QUIET: Duration = Duration::from_secs(1);
 /// Longest time for a client's TLS handshake, where the configuration sets no limit of its own.
@@ -203,6 +211,8 @@ pub(crate) const STATUS_BEHIND: Duration = Duration::from_secs(10);
 /// Descriptors that are never given to clients or mirrors: logs, DNS, admin, listeners, the runtime's own.
 pub(crate) const RESERVED_DESCRIPTORS: u64 = 256;
 
+const _: () = assert!(READ_BUFFER_FIRST <= READ_BUFFER_MAX);
+const _: () = assert!(REQUESTS_A_TURN <= UNTURNED_CONNECTIONS);
 const _: () = assert!(SHARED_FRAME_MIN <= READ_BUFFER_MAX);
 const _: () = assert!(ANSWER_KEPT as u64 <= ANSWER_DISCARDED);
 const _: () = assert!(MIRROR_IDLE.as_secs() < 120);

@@ -86,3 +86,64 @@ async fn a_connection_that_never_speaks_costs_little_and_may_leave() {
     until("no connection", async || (active().await == 0).then_some(())).await;
     assert_eq!(proxy.metrics().await.sum("envoy_http_downstream_rq_total", &LISTENER), 0);
 }
+
+/// More than a worker begins in one turn, and more than may be without turns; fewer than the clusters here let wait to
+/// be accepted.
+const CROWD: usize = 100;
+
+#[tokio::test]
+async fn requests_that_wait_for_their_turn_are_all_served_and_copied() {
+    let primary = Upstream::answering(Reply::ok()).await;
+    let mirror = Upstream::answering(Reply::ok()).await;
+    let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
+    let proxy = Proxy::launch_with(&config, &["--concurrency", "1"]).await;
+    let mut clients = Vec::new();
+    for _ in 0..CROWD {
+        clients.push(proxy.client().await);
+    }
+    for round in 0..3 {
+        let request = Request::push(bytes_of(1000, round)).bytes();
+        for client in &mut clients {
+            client.send(&request).await;
+        }
+        // Two that leave without waiting for an answer hold up nobody.
+        clients.truncate(clients.len() - 2);
+        for client in &mut clients {
+            assert_eq!(client.answer().await.status(), 200);
+        }
+    }
+    let ledger = proxy.settled("secondary").await;
+    let answered = (CROWD - 2) + (CROWD - 4) + (CROWD - 6);
+    assert!(ledger.received as usize >= answered, "{ledger:?}");
+    assert_eq!(ledger.delivered(), ledger.received);
+}
+
+/// More than the large buffers that a worker keeps.
+const MANY: usize = 600;
+
+#[tokio::test]
+async fn buffers_beyond_the_bound_are_given_back_and_nothing_is_lost_with_them() {
+    let primary = Upstream::answering(Reply::ok()).await;
+    let mirror = Upstream::answering(Reply::ok()).await;
+    let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
+    let proxy = Proxy::launch_with(&config, &["--concurrency", "1"]).await;
+    let bytes = Request::push(bytes_of(BATCH, 3)).bytes();
+    let (begin, end) = bytes.split_at(30);
+    let mut clients = Vec::new();
+    for _ in 0..MANY {
+        let mut client = proxy.client().await;
+        // The next request's first bytes come with the one before.
+        client.send([bytes.as_slice(), begin].concat()).await;
+        assert_eq!(client.answer().await.status(), 200);
+        clients.push(client);
+    }
+    for mut client in clients {
+        client.send(end).await;
+        assert_eq!(client.answer().await.status(), 200);
+        let last = Request::push(bytes_of(BATCH, 4)).header("connection", "close");
+        assert_eq!(client.exchange(&last).await.status(), 200);
+        assert!(client.rest().await.is_empty());
+    }
+    let ledger = proxy.settled("secondary").await;
+    assert_eq!((ledger.received, ledger.delivered()), (3 * MANY as u64, 3 * MANY as u64));
+}

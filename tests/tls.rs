@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Output;
 
+use tokio::task::JoinSet;
+
 use crate::dsl::dir::Dir;
 use crate::dsl::proxy::Program;
 use crate::dsl::tls::{Authority, Certificate, TlsClient};
 use crate::dsl::tls_server::{Showing, TlsUpstream};
-use crate::dsl::{Client, Proxy, Reply, Request, Upstream, until};
+use crate::dsl::{Client, Proxy, Reply, Request, Upstream, bytes_of, until};
 
 const LOCAL: &str = "127.0.0.1";
 
@@ -249,4 +251,29 @@ async fn a_key_of_another_certificate_is_refused_at_start() {
             "{said}"
         );
     }
+}
+
+/// What TLS holds of a request, the socket does not tell of: those of a crowd come to their turns all the same.
+#[tokio::test]
+async fn a_crowd_is_served_over_tls() {
+    let (ca, dir) = (Authority::new("ca"), Dir::new("tls"));
+    let primary = Upstream::answering(Reply::ok()).await;
+    keep(dir.path(), "tls", &ca.issue(&["proxy.test"]));
+    let text = listener(dir.path(), primary.address());
+    let proxy = Proxy::on_text(Program::MimirMirror.command(), text, &["--concurrency", "1"]).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(proxy.client().await);
+    }
+    let (mut answers, to) = (JoinSet::new(), proxy.listen);
+    for size in 0..40 {
+        answers.spawn(async move {
+            let client = TlsClient::asking_for("proxy.test").offering(&["http/1.1"]);
+            client
+                .ask(to, &Request::push(bytes_of(1 + size * 5000, 5)))
+                .await
+                .map(|(_, answer)| answer.status())
+        });
+    }
+    assert!(answers.join_all().await.into_iter().all(|status| status.is_ok_and(|status| status == 200)));
 }

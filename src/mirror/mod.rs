@@ -27,6 +27,7 @@ mod logged;
 mod once;
 mod pair;
 mod resolve;
+mod usual;
 mod written;
 
 use std::cell::{Cell, RefCell};
@@ -60,6 +61,7 @@ pub(crate) use resolve::asks;
 use send::Copy;
 use send::Sender;
 use send::pace::{Pace, Share};
+use usual::Usual;
 
 /// What all workers share of one mirror: its bounds and the places of its copies.
 #[derive(Debug, Clone)]
@@ -230,6 +232,9 @@ pub(crate) struct Mirrors {
     started: Instant,
     /// The proxy's own address, which Envoy adds to a copy's `x-forwarded-for`.
     own_address: HeaderValue,
+    /// What copies keep of their requests' heads.
+    content_type: Usual,
+    content_encoding: Usual,
 }
 
 /// What one worker's mirrors are made of.
@@ -261,6 +266,8 @@ impl Mirrors {
             worker: parts.worker,
             started: parts.started,
             own_address: parts.own_address,
+            content_type: Usual::default(),
+            content_encoding: Usual::default(),
         }
     }
 

@@ -79,7 +79,8 @@ impl Connection {
         let Some(tls) = self.core.tls.listener(watched.listener) else {
             return Some(server::Accepted { stream: Stream::Plain(stream), secured: None });
         };
-        let mut handshake = pin!(tls.accept(stream, &watched.http()?.tls));
+        // Boxed, so that a connection is small that has it behind it, or has no TLS.
+        let mut handshake = Box::pin(tls.accept(stream, &watched.http()?.tls));
         // Nothing was asked yet: whatever the order is, the connection may close.
         poll_fn(|cx| match watched.poll_order(cx) {
             Some(Order::Drain | Order::Kill) => Poll::Ready(None),
@@ -94,7 +95,7 @@ impl Connection {
         let mut io = ClientIo::new(stream, Rc::clone(&self.watched));
         let mut protocol = None;
         loop {
-            self.watched.resting.set(true);
+            self.watched.rests();
             let spoken = unless_ordered(&self.watched, pin!(self.arrival(&mut io, comes, protocol))).await;
             self.watched.resting.set(false);
             let Some(spoken) = spoken.flatten() else { return Ok(()) };
@@ -142,7 +143,8 @@ impl Connection {
                 Some(Order::Rest) => drop(self.watched.poll_order(cx)),
                 None => {}
             }
-            Pin::new(&mut connection).poll(cx).map(Some)
+            let served = Pin::new(&mut connection).poll(cx).map(Some);
+            if served.is_pending() && self.watched.has_to_rest() { Poll::Ready(None) } else { served }
         });
         if let Some(ended) = ended.await {
             return Served::Over(ended);

@@ -9,8 +9,10 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::accept::Accepted;
+use super::buffers::Buffers;
 use super::connection::Connection;
 use super::protocols::Builders;
+use super::turns::Turns;
 use super::watched::{Order, Watched};
 use crate::exchange::Core;
 use crate::limits;
@@ -27,6 +29,8 @@ pub(crate) struct Connections {
     /// By listener.
     builders: Vec<Rc<Builders>>,
     open: RefCell<Vec<Weak<Watched>>>,
+    turns: Rc<Turns>,
+    buffers: Rc<Buffers>,
     /// Seconds since the worker started, moved by [`Connections::sweep`].
     clock: Rc<Cell<u64>>,
     /// No new ones come, and these are to go.
@@ -47,11 +51,15 @@ struct Going {
 
 impl Connections {
     pub(crate) fn new(core: Rc<Core>) -> Rc<Self> {
+        let turns = Rc::<Turns>::default();
+        tokio::task::spawn_local(Rc::clone(&turns).run());
         let builders = core.sites.iter().map(|site| Rc::new(Builders::new(&site.http))).collect();
         Rc::new(Self {
             core,
             builders,
             open: RefCell::default(),
+            turns,
+            buffers: Rc::default(),
             clock: Rc::default(),
             going: Cell::new(None),
         })
@@ -75,7 +83,8 @@ impl Connections {
         let Ok(local) = stream.local_addr() else { return };
         // Answers are small and wait for nothing.
         let _ = stream.set_nodelay(true);
-        let watched = Watched::new(accepted.listener, Arc::clone(stats), Rc::clone(&self.clock));
+        let shared = (Rc::clone(&self.turns), Rc::clone(&self.buffers));
+        let watched = Watched::new(accepted.listener, Arc::clone(stats), Rc::clone(&self.clock), shared);
         self.open.borrow_mut().push(Rc::downgrade(&watched));
         http.cx_active.inc();
         let connection = Connection::new(&self.core, builders, watched, (accepted.peer, local));

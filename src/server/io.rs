@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -37,11 +37,14 @@ pub(super) struct ClientIo {
     watched: Rc<Watched>,
     /// What has been read and is to be read again.
     unread: Bytes,
+    /// Everything that came has been read: the socket tells when there is more. TLS may hold bytes of which it does not.
+    is_dry: bool,
 }
 
 impl ClientIo {
     pub(super) fn new(stream: Stream, watched: Rc<Watched>) -> Self {
-        Self { stream, watched, unread: Bytes::new() }
+        let is_dry = matches!(stream, Stream::Plain(_));
+        Self { stream, watched, unread: Bytes::new(), is_dry }
     }
 
     /// Gives back what was read but is for who reads next.
@@ -56,6 +59,16 @@ impl ClientIo {
         }
         // Why it fails is told by reading.
         self.stream.socket().poll_read_ready(cx).map(drop)
+    }
+
+    /// Ready when what has come may be read.
+    fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_dry || self.watched.needs_no_turn() {
+            return Poll::Ready(());
+        }
+        // Why it fails is told by reading.
+        let _ = ready!(self.stream.socket().poll_read_ready(cx));
+        if self.watched.asks_for_turn() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -75,9 +88,11 @@ impl AsyncRead for ClientIo {
             }
             return Poll::Ready(Ok(()));
         }
+        ready!(self.poll_turn(cx));
         let before = buf.filled().len();
         let had_room = buf.remaining() > 0;
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.is_dry = result.is_pending();
         match buf.filled().len() - before {
             0 => self.watched.closed(had_room && result.is_ready()),
             read => self.watched.received(read),
@@ -117,6 +132,7 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.watched.closing.set(true);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

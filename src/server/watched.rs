@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::buffers::{Buffer, Buffers};
 use super::protocols::Protocol;
+use super::turns::{Turn, Turns};
 use crate::limits;
 use crate::stats::{HttpStats, WorkerStats};
 
@@ -38,6 +40,14 @@ pub(super) struct Watched {
     pub(super) active: Rc<Cell<u32>>,
     /// Requests whose body has not been read to its end.
     pub(super) unread: Rc<Cell<u32>>,
+    /// Of the worker, and where this connection stands in them.
+    turns: Rc<Turns>,
+    pub(super) turn: Cell<Turn>,
+    /// The same of read buffers.
+    buffers: Rc<Buffers>,
+    buffer: Cell<Buffer>,
+    /// The connection is being closed from this side.
+    pub(super) closing: Cell<bool>,
     /// Only the socket is kept, until bytes come.
     pub(super) resting: Cell<bool>,
     pub(super) is_h2: Cell<bool>,
@@ -58,8 +68,14 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(listener: usize, stats: Arc<WorkerStats>, clock: Rc<Cell<u64>>) -> Rc<Self> {
+    pub(super) fn new(
+        listener: usize,
+        stats: Arc<WorkerStats>,
+        clock: Rc<Cell<u64>>,
+        (turns, buffers): (Rc<Turns>, Rc<Buffers>),
+    ) -> Rc<Self> {
         let moved = Cell::new(clock.get());
+        turns.opened();
         Rc::new(Self {
             listener,
             stats,
@@ -69,6 +85,11 @@ impl Watched {
             blocked_since: Cell::new(None),
             active: Rc::default(),
             unread: Rc::default(),
+            turns,
+            turn: Cell::default(),
+            buffers,
+            buffer: Cell::default(),
+            closing: Cell::new(false),
             resting: Cell::new(false),
             is_h2: Cell::new(false),
             told: Cell::new(false),
@@ -139,9 +160,37 @@ impl Watched {
 
     pub(super) fn order(&self, order: Order) {
         self.order.set(Some(order));
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    /// Whether bytes may be read without a turn: those that begin no request, or where there are few connections.
+    pub(super) fn needs_no_turn(&self) -> bool {
+        !self.turns.are_short() || !self.is_between()
+    }
+
+    /// There are bytes that begin a request: whether it may begin now. If not, the connection is woken when it may.
+    pub(super) fn asks_for_turn(self: &Rc<Self>) -> bool {
+        self.turns.ask(self)
+    }
+
+    /// Whether what comes next begins a request.
+    fn is_between(&self) -> bool {
+        self.active.get() == 0
+            && self.unread.get() == 0
+            && self.head_since.get().is_none()
+            && !self.is_h2.get()
+    }
+
+    /// The turn has come for which it waits.
+    pub(super) fn has_turn(&self) {
+        self.turn.set(Turn::Has);
+        self.wake();
     }
 
     pub(super) fn poll_order(&self, cx: &Context<'_>) -> Option<Order> {
@@ -159,6 +208,10 @@ impl Watched {
     pub(super) fn received(&self, bytes: usize) {
         let now = self.clock.get();
         self.moved.set(now);
+        self.turn.set(Turn::NotAsked);
+        if bytes >= limits::READ_BUFFER_FIRST && self.buffer.get() == Buffer::Small && !self.is_h2.get() {
+            self.buffer.set(self.buffers.grown());
+        }
         if self.active.get() > 0 {
             self.head_since.set(None);
         } else if self.head_since.get().is_none() {
@@ -191,12 +244,18 @@ impl Watched {
 
     /// Whether nothing of a request or an answer is on its way, so that only the socket is needed.
     pub(super) fn may_rest(&self) -> bool {
-        !self.resting.get()
-            && !self.is_h2.get()
-            && self.active.get() == 0
-            && self.unread.get() == 0
-            && self.head_since.get().is_none()
-            && self.blocked_since.get().is_none()
+        !self.resting.get() && self.is_between() && self.blocked_since.get().is_none() && !self.closing.get()
+    }
+
+    /// Whether that is so, and the worker's connections keep too many buffers.
+    pub(super) fn has_to_rest(&self) -> bool {
+        self.buffer.get() == Buffer::Lent && self.may_rest()
+    }
+
+    /// Its buffers are given back.
+    pub(super) fn rests(&self) {
+        self.resting.set(true);
+        self.buffers.gone(self.buffer.take());
     }
 
     /// Lets it rest, unless it has been told something that matters more.
@@ -225,5 +284,12 @@ impl Watched {
                 }
             }
         }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.turns.closed();
+        self.buffers.gone(self.buffer.get());
     }
 }
