@@ -5,6 +5,13 @@ use crate::dsl::ports::Port;
 use crate::dsl::proxy::Program;
 use crate::dsl::{Config, Proxy, Reply, Request, Upstream, until};
 
+/// What the command for a terminal says.
+fn status(proxy: &Proxy) -> String {
+    let mut command = Program::MimirMirror.command();
+    command.args(["status", "--admin", &format!("http://{}", proxy.admin)]);
+    String::from_utf8_lossy(&command.output().expect("it runs").stdout).into_owned()
+}
+
 #[tokio::test]
 async fn c4_a_configuration_that_cannot_be_used_changes_nothing() {
     let primary = Upstream::answering(Reply::ok()).await;
@@ -34,6 +41,7 @@ async fn c4_a_configuration_that_cannot_be_used_changes_nothing() {
     }
     let metrics = proxy.metrics().await;
     assert_eq!(metrics.sum("mimir_mirror_config_last_reload_successful", &[]), 0);
+    assert!(status(&proxy).contains("config     the file was refused"), "{}", status(&proxy));
     until("the end of what could not start", async || {
         (proxy.process.descriptors() <= descriptors && proxy.process.threads() <= threads).then_some(())
     })
@@ -42,6 +50,7 @@ async fn c4_a_configuration_that_cannot_be_used_changes_nothing() {
     reload(&proxy).await;
     assert_eq!(proxy.metrics().await.sum("mimir_mirror_config_last_reload_successful", &[]), 1);
     assert_eq!(reloads(&proxy, "refused").await, 4, "over the life of the process");
+    assert!(!status(&proxy).contains("refused"), "{}", status(&proxy));
     proxy.terminate().await;
 }
 

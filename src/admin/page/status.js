@@ -239,7 +239,8 @@ function whole(status) {
   whole.fact("Client connections", count(process.client_connections));
   whole.fact("Workers", count(process.workers));
   whole.fact("Listening", process.listening.join(", "));
-  whole.fact("Configuration", process.configuration);
+  const refused = process.configuration_refused ? " (a newer one was refused; the log says why)" : "";
+  whole.fact("Configuration", `${process.configuration}, of ${clock(process.configuration_since_ms)}${refused}`);
 }
 
 // Last of all, since it hides what the others show.

@@ -136,6 +136,8 @@ fn process(view: &View, rights: Rights) -> Value {
         "restart_epoch": view.generation.epoch,
         "workers": view.stats.workers.len(),
         "configuration": view.config.origin,
+        "configuration_since_ms": view.reloads.in_force_since_ms(),
+        "configuration_refused": !view.reloads.last_was_applied(),
         "listening": view.listening.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "client_connections": connections.sum::<u64>(),
         "resident_bytes": Memory::read().map(|memory| memory.resident),

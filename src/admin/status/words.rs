@@ -45,6 +45,11 @@ pub(crate) fn text(status: &Value, style: Style) -> String {
         bytes(&process["resident_bytes"]),
         count(&process["client_connections"]),
     );
+    if process["configuration_refused"] == true {
+        let what =
+            style.paint(Tone::Warning, "the file was refused at the last reload, the one before is in force");
+        line(&mut out, "config", &what);
+    }
     for one in list(&status["primaries"]) {
         primary(one, now, style, &mut out);
     }
