@@ -67,8 +67,8 @@ async fn c3_many_reloads_leave_nothing_behind() {
     let config = Config::native().primary(primary.address()).mirror(SECONDARY, mirror.address());
     let proxy = Proxy::launch(Program::MimirMirror, &config, &["--concurrency", "2"]).await;
     let process = &proxy.process;
-    let (mut after_the_first, mut most) = (None, 0);
-    for round in 1..=60 {
+    let mut after_the_first = None;
+    for round in 1..=150 {
         assert_eq!(proxy.send(&Request::push("x")).await.status(), 200);
         reload(&proxy).await;
         have_ended(process, round).await;
@@ -78,11 +78,9 @@ async fn c3_many_reloads_leave_nothing_behind() {
             (process.threads() <= threads && process.descriptors() <= descriptors).then_some(())
         })
         .await;
-        // The allocator keeps some of what a configuration gives back for the next ones. Each takes some 4 MiB.
-        match round {
-            ..=30 => most = process.memory().max(most),
-            _ => assert!(process.memory() < most + (20 << 20), "memory grows with every reload"),
-        }
+        // The allocator keeps for a second what a configuration gives back, which is some 4 MiB: up to 77 MiB were seen
+        // in a thousand reloads without a pause.
+        assert!(process.memory() < 128 << 20, "memory grows with every reload");
     }
 }
 
