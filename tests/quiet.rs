@@ -1,6 +1,6 @@
 //! A client's connection that is quiet gives its buffers back, and serves on as before.
 
-use crate::dsl::{Client, Config, Proxy, Reply, Request, Upstream, bytes_of, until};
+use crate::dsl::{Client, Config, Proxy, Recorders, Reply, Request, Upstream, bytes_of, until};
 
 /// The listener's connections, and not the admin's.
 const LISTENER: [(&str, &str); 1] = [("envoy_http_conn_manager_prefix", "mimir_ingress")];
@@ -93,10 +93,8 @@ const CROWD: usize = 100;
 
 #[tokio::test]
 async fn requests_that_wait_for_their_turn_are_all_served_and_copied() {
-    let primary = Upstream::answering(Reply::ok()).await;
-    let mirror = Upstream::answering(Reply::ok()).await;
-    let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
-    let proxy = Proxy::launch_with(&config, &["--concurrency", "1"]).await;
+    let rig = Recorders::start(&["--concurrency", "1"]).await;
+    let proxy = &rig.proxy;
     let mut clients = Vec::new();
     for _ in 0..CROWD {
         clients.push(proxy.client().await);
@@ -123,10 +121,8 @@ const MANY: usize = 600;
 
 #[tokio::test]
 async fn buffers_beyond_the_bound_are_given_back_and_nothing_is_lost_with_them() {
-    let primary = Upstream::answering(Reply::ok()).await;
-    let mirror = Upstream::answering(Reply::ok()).await;
-    let config = Config::envoy().primary(primary.address()).mirror("secondary", mirror.address());
-    let proxy = Proxy::launch_with(&config, &["--concurrency", "1"]).await;
+    let rig = Recorders::start(&["--concurrency", "1"]).await;
+    let proxy = &rig.proxy;
     let bytes = Request::push(bytes_of(BATCH, 3)).bytes();
     let (begin, end) = bytes.split_at(30);
     let mut clients = Vec::new();

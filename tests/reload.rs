@@ -88,16 +88,22 @@ async fn what_is_in_flight_is_finished_under_the_old_configuration() {
     proxy.terminate().await;
 }
 
-#[tokio::test]
-async fn c8_newcomers_stand_behind_copies_of_the_configuration_before() {
-    let gate = Gate::closed();
-    let secondary = Receiver::treating(Treatment::behind(&gate)).await;
+/// After a reload, while a writer's first copy waits at the gate under the configuration before.
+async fn reloaded_behind_a_first_copy(gate: &Gate) -> (Clusters, Writer) {
+    let secondary = Receiver::treating(Treatment::behind(gate)).await;
     let primary = Receiver::treating(Treatment::prompt()).await;
     let clusters = Clusters::of(primary, secondary, &[], &["--drain-time-s", "600"]).await;
     let writer = Writer::new("a");
     assert_eq!(clusters.proxy.send(&writer.batch(0)).await.status(), 200);
     clusters.secondary.has_begun(1).await;
     reload(&clusters.proxy).await;
+    (clusters, writer)
+}
+
+#[tokio::test]
+async fn c8_newcomers_stand_behind_copies_of_the_configuration_before() {
+    let gate = Gate::closed();
+    let (clusters, writer) = reloaded_behind_a_first_copy(&gate).await;
     for n in 1..10 {
         assert_eq!(clusters.proxy.send(&writer.batch(n)).await.status(), 200);
     }
@@ -115,13 +121,7 @@ async fn c8_newcomers_stand_behind_copies_of_the_configuration_before() {
 #[tokio::test]
 async fn c8_after_two_reloads_newcomers_stand_behind_the_first_configurations_copies() {
     let gate = Gate::closed();
-    let secondary = Receiver::treating(Treatment::behind(&gate)).await;
-    let primary = Receiver::treating(Treatment::prompt()).await;
-    let clusters = Clusters::of(primary, secondary, &[], &["--drain-time-s", "600"]).await;
-    let writer = Writer::new("a");
-    assert_eq!(clusters.proxy.send(&writer.batch(0)).await.status(), 200);
-    clusters.secondary.has_begun(1).await;
-    reload(&clusters.proxy).await;
+    let (clusters, writer) = reloaded_behind_a_first_copy(&gate).await;
     reload(&clusters.proxy).await;
     assert_eq!(clusters.proxy.send(&writer.batch(1)).await.status(), 200);
     clusters.is_at("mimir_mirror_pending_requests", 1).await;

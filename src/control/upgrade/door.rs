@@ -57,7 +57,7 @@ pub(crate) struct Successor {
 impl Successor {
     /// It is another configuration of this process.
     pub(crate) fn is_within(&self) -> bool {
-        self.pid == u64::from(std::process::id())
+        is_this_process(self.pid)
     }
 
     /// This process has no copies for the mirror any more, and will have none.
@@ -143,13 +143,17 @@ async fn serve(peer: OwnedFd, offer: &Offer) -> io::Result<Successor> {
     let Generation { number, first_start_ms, .. } = offer.generation;
     let all = json!({"mirrors": offer.mirrors, "generation": number, "first_start_ms": first_start_ms});
     channel.send(&all, &[]).await?;
-    if pid != u64::from(std::process::id()) {
+    if !is_this_process(pid) {
         tracing::info!(pid, sockets = offer.sockets.len(), "a new process has the sockets and starts");
     }
     let ready = said(channel.receive().await?)?;
     let longest = ready.get("longest_ms").and_then(Value::as_u64);
     let longest = Duration::from_millis(longest.ok_or_else(|| io::Error::other("it makes no sense"))?);
     Ok(Successor { channel, pid, longest })
+}
+
+fn is_this_process(pid: u64) -> bool {
+    pid == u64::from(std::process::id())
 }
 
 fn said(message: Option<(Value, Vec<OwnedFd>)>) -> io::Result<Value> {
